@@ -1,0 +1,43 @@
+//! What is handed to a sink.
+
+use std::sync::Arc;
+
+use crate::average::Average;
+use crate::reading::{PollSet, Reading};
+
+/// One thing to deliver, with the key that lets the far end drop a second copy.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// Stable over restarts and repetitions: the same content always carries the same key.
+    pub key: Arc<str>,
+    /// What it is.
+    pub content: Content,
+}
+
+/// Averages or readings.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Content {
+    /// One closed block.
+    Average(Arc<Average>),
+    /// The readings of one poll of one device.
+    Poll(PollSelection),
+}
+
+/// A poll, or those of its rows that a route asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PollSelection {
+    /// The whole poll, shared.
+    pub set: Arc<PollSet>,
+    /// Which points of the catalog are wanted, by position. `None`: all.
+    pub wanted: Option<Arc<[bool]>>,
+}
+
+impl PollSelection {
+    /// The selected rows in order.
+    pub fn readings(&self) -> impl Iterator<Item = Reading<'_>> {
+        self.set.readings().filter(|reading| match &self.wanted {
+            None => true,
+            Some(wanted) => wanted.get(usize::from(reading.index)).copied().unwrap_or(false),
+        })
+    }
+}

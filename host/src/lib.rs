@@ -3,7 +3,9 @@
 //! The modules stand in the order in which a reading passes them; `ARCHITECTURE.md` has the picture and the invariants.
 
 pub mod average;
+pub mod capability;
 pub mod config;
+pub mod plugin;
 pub mod reading;
 pub mod sink;
 pub mod status;

@@ -1,0 +1,61 @@
+//! One plugin instance as the host sees it: what it was given, what it has used.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use wasmtime::ResourceLimiter;
+use wasmtime::component::ResourceTable;
+
+use crate::capability::log::LineBudget;
+use crate::capability::modbus::Link;
+use crate::capability::usage::Usage;
+use crate::config::model::Limits;
+
+/// Upper bound of a guest's tables, in elements. Rust guests use a few hundred.
+const TABLE_ELEMENTS: usize = 100_000;
+
+/// The data of a plugin's store.
+pub struct Guest {
+    /// In front of its log lines: the device's name, or the plugin's while it is only described.
+    pub name: Arc<str>,
+    /// Links that it may open, by the name that its description gave them.
+    pub links: BTreeMap<String, Link>,
+    /// What it has used of its limits.
+    pub usage: Usage,
+    /// Handles that it holds.
+    pub(crate) table: ResourceTable,
+    /// Log lines that it may still write.
+    pub(crate) lines: LineBudget,
+}
+
+impl Guest {
+    /// A guest that has been given these links.
+    pub fn new(name: Arc<str>, links: BTreeMap<String, Link>, limits: Limits) -> Self {
+        let lines = LineBudget::new(limits.log_lines_per_second);
+        Guest { name, links, usage: Usage::new(limits), table: ResourceTable::new(), lines }
+    }
+}
+
+impl ResourceLimiter for Guest {
+    /// An error and not a refusal: a guest that gets no memory traps somewhere else and takes the reason with it.
+    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        self.usage.memory(desired as u64)?;
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(desired <= TABLE_ELEMENTS)
+    }
+
+    fn instances(&self) -> usize {
+        100
+    }
+
+    fn tables(&self) -> usize {
+        100
+    }
+
+    fn memories(&self) -> usize {
+        10
+    }
+}

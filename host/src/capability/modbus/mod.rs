@@ -1,0 +1,18 @@
+//! `tutin:modbus`: a Modbus master for plugins, over connections that the host owns.
+
+mod functions;
+mod link;
+mod request;
+
+pub use link::{Connection, ConnectionState, Link};
+pub use request::RequestError;
+
+#[expect(missing_docs, reason = "generated from wit/modbus")]
+pub mod bindings {
+    wasmtime::component::bindgen!({
+        inline: "package tutin:host-modbus; world host { import tutin:modbus/client@0.1.0; import tutin:modbus/control@0.1.0; }",
+        path: ["../wit/modbus"],
+        imports: { default: async | trappable },
+        with: { "tutin:modbus/client.link": super::Link },
+    });
+}

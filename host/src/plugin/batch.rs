@@ -1,0 +1,175 @@
+//! From the columns that a driver returned to a poll set: checked, stamped, nothing invented.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::instance::{Batch, ContractPoint};
+use crate::capability::Overrun;
+use crate::reading::{Columns, DeviceCatalog, InstrumentState, Point, PointKind, PollSet, Qualifiers};
+use crate::time::Timestamp;
+
+/// What is wrong with what a driver returned. The driver is at fault, not the instrument.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum BatchFault {
+    /// Columns of different lengths.
+    #[error("column {column} has {length} items for {rows} samples")]
+    Length {
+        /// Name of the column in the contract.
+        column: &'static str,
+        /// Its length.
+        length: usize,
+        /// What it should be.
+        rows: usize,
+    },
+    /// A point that does not exist.
+    #[error("sample {row} names point {point}, and there are {points}")]
+    Point {
+        /// Which row.
+        row: usize,
+        /// What it names.
+        point: u16,
+        /// How many there are.
+        points: usize,
+    },
+    /// More samples than allowed.
+    #[error(transparent)]
+    TooMany(#[from] Overrun),
+    /// A list of points that the contract does not allow.
+    #[error("points: {0}")]
+    Points(String),
+}
+
+/// Checks the list of points of a freshly opened device.
+pub fn points(points: Vec<ContractPoint>) -> Result<Vec<Point>, BatchFault> {
+    if points.len() > usize::from(u16::MAX) {
+        return Err(BatchFault::Points(format!("{} where 65535 are allowed", points.len())));
+    }
+    let mut seen = std::collections::HashSet::new();
+    for point in &points {
+        let mut letters = point.id.chars();
+        let first = letters.next().is_some_and(|c| c.is_ascii_lowercase());
+        let rest = letters.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+        if !first || !rest || point.id.len() > 64 {
+            return Err(BatchFault::Points(format!("{:?} is not a point id", point.id)));
+        }
+        if !seen.insert(point.id.as_str()) {
+            return Err(BatchFault::Points(format!("{:?} is there twice", point.id)));
+        }
+    }
+    let kind = |kind| if kind == 1 { PointKind::Text } else { PointKind::Number };
+    Ok(points.into_iter().map(|p| Point { kind: kind(p.kind), id: p.id, label: p.label, unit: p.unit }).collect())
+}
+
+/// Checks a batch and stamps it.
+pub fn poll_set(
+    batch: Batch,
+    catalog: &Arc<DeviceCatalog>,
+    received_at: Timestamp,
+    most_samples: usize,
+) -> Result<PollSet, BatchFault> {
+    let rows = batch.points.len();
+    if rows > most_samples {
+        return Err(Overrun::Samples { returned: rows, limit: most_samples }.into());
+    }
+    let full = |column, length| if length == rows { Ok(()) } else { Err(BatchFault::Length { column, length, rows }) };
+    let full_or_empty = |column, length| if length == 0 { Ok(()) } else { full(column, length) };
+    full("values", batch.values.len())?;
+    full_or_empty("states", batch.states.len())?;
+    full_or_empty("qualifiers", batch.qualifiers.len())?;
+    full_or_empty("statuses", batch.statuses.len())?;
+    full_or_empty("raws", batch.raws.len())?;
+    full_or_empty("times", batch.times.len())?;
+    let points = catalog.points.len();
+    if let Some((row, point)) = batch.points.iter().enumerate().find(|(_, point)| usize::from(**point) >= points) {
+        return Err(BatchFault::Point { row, point: *point, points });
+    }
+    let states = match batch.states.as_slice() {
+        [] => vec![InstrumentState::Valid; rows],
+        codes => codes.iter().map(|code| InstrumentState::from_code(*code)).collect(),
+    };
+    let mut texts: Vec<(u32, String)> = batch.texts.into_iter().map(|text| (text.row, text.value)).collect();
+    texts.sort_by_key(|(row, _)| *row);
+    let columns = Columns {
+        points: batch.points,
+        values: batch.values,
+        states,
+        qualifiers: batch.qualifiers.into_iter().map(Qualifiers).collect(),
+        statuses: batch.statuses,
+        raws: batch.raws,
+        times: batch.times.into_iter().map(Timestamp).collect(),
+        texts,
+    };
+    Ok(PollSet { catalog: Arc::clone(catalog), received_at, columns })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn catalog() -> Arc<DeviceCatalog> {
+        let point = |id: &str| Point { id: id.into(), label: id.into(), unit: "[ppb]".into(), kind: PointKind::Number };
+        Arc::new(DeviceCatalog {
+            device: "no2-north".into(),
+            plugin: "test 1".into(),
+            plugin_digest: String::new(),
+            points: vec![point("no"), point("no2")],
+        })
+    }
+
+    fn batch(points: Vec<u16>, values: Vec<f64>, states: Vec<u8>) -> Batch {
+        Batch {
+            points,
+            values,
+            states,
+            qualifiers: vec![],
+            statuses: vec![],
+            raws: vec![],
+            times: vec![],
+            texts: vec![],
+            more: false,
+        }
+    }
+
+    #[test]
+    fn a_batch_that_contradicts_itself_is_refused_whole() {
+        let check = |batch, expected: &str| {
+            let fault = poll_set(batch, &catalog(), Timestamp(0), 3).unwrap_err();
+            assert_eq!(fault.to_string(), expected);
+        };
+        check(batch(vec![0, 1], vec![1.0], vec![]), "column values has 1 items for 2 samples");
+        check(batch(vec![0], vec![1.0], vec![0, 0]), "column states has 2 items for 1 samples");
+        check(batch(vec![0, 2], vec![1.0, 2.0], vec![]), "sample 1 names point 2, and there are 2");
+        check(
+            batch(vec![0; 4], vec![0.0; 4], vec![]),
+            "returned 4 samples in one poll where 3 are allowed (limits.samples)",
+        );
+    }
+
+    #[test]
+    fn a_value_that_was_not_received_does_not_exist() {
+        let set = poll_set(batch(vec![0, 1], vec![7.0, 8.0], vec![0, 6]), &catalog(), Timestamp(5), 3).unwrap();
+        let values: Vec<_> = set.readings().map(|reading| reading.value).collect();
+        assert_eq!(values, [crate::reading::Value::Number(7.0), crate::reading::Value::None]);
+    }
+
+    #[test]
+    fn bits_of_a_value_survive() {
+        let nan = f64::from_bits(0x7ff4_0000_0000_beef);
+        let set = poll_set(batch(vec![0], vec![nan], vec![]), &catalog(), Timestamp(5), 3).unwrap();
+        assert_eq!(set.columns.values.first().map(|value| value.to_bits()), Some(nan.to_bits()));
+    }
+
+    #[test]
+    fn point_ids_are_checked() {
+        let check = |id: &str, ok: bool| {
+            let list = vec![ContractPoint { id: id.into(), label: String::new(), unit: String::new(), kind: 0 }];
+            assert_eq!(points(list).is_ok(), ok, "{id:?}");
+        };
+        check("no2", true);
+        check("2no", false);
+        check("NO2", false);
+        check("", false);
+        check("sample flow", false);
+    }
+}

@@ -1,0 +1,162 @@
+//! One live instance of a plugin: every call into it, measured and bounded.
+
+use std::future::Future;
+use std::time::Duration;
+
+use thiserror::Error;
+use wasmtime::Store;
+use wasmtime::component::ResourceAny;
+
+use super::bindings::exports::tutin::driver::driver as contract;
+use super::bindings::{Driver as World, DriverPre};
+use super::engine::at_tick;
+use super::loader::{Plugin, chain};
+use crate::capability::{Guest, Overrun};
+
+pub use contract::{Batch, Description, Point as ContractPoint};
+
+/// The instance is unusable and must be dropped.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CallError {
+    /// It broke a limit.
+    #[error("plugin {0}")]
+    Overrun(#[from] Overrun),
+    /// It trapped: a panic, an out-of-bounds access, a stack overflow …
+    #[error("plugin trapped: {0}")]
+    Trap(String),
+}
+
+/// The driver says that it could not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Failure {
+    /// The instrument did not answer.
+    #[error("{0}")]
+    Communication(String),
+    /// It answered, but not as the driver can use.
+    #[error("{0}")]
+    Device(String),
+    /// The settings do not fit.
+    #[error("settings: {0}")]
+    Settings(String),
+    /// The driver has no such function.
+    #[error("not supported by this driver: {0}")]
+    Unsupported(String),
+    /// The instrument refuses for now.
+    #[error("busy: {0}")]
+    Busy(String),
+    /// The driver is at fault.
+    #[error("driver at fault: {0}")]
+    Internal(String),
+}
+
+impl From<contract::Failure> for Failure {
+    fn from(failure: contract::Failure) -> Self {
+        match failure.code {
+            1 => Failure::Communication(failure.message),
+            3 => Failure::Settings(failure.message),
+            4 => Failure::Unsupported(failure.message),
+            5 => Failure::Busy(failure.message),
+            6 => Failure::Internal(failure.message),
+            _ => Failure::Device(failure.message),
+        }
+    }
+}
+
+/// A plugin that is loaded but has no device yet: it can be described and opened.
+pub struct Instance {
+    store: Store<Guest>,
+    world: World,
+}
+
+/// A plugin that drives a device.
+pub struct Driver {
+    instance: Instance,
+    device: ResourceAny,
+}
+
+impl Instance {
+    /// Instantiates the plugin for this guest.
+    pub async fn new(plugin: &Plugin, guest: Guest) -> Result<Self, CallError> {
+        let pre: &DriverPre<Guest> = &plugin.pre;
+        let mut store = Store::new(pre.engine(), guest);
+        store.limiter(|guest| guest);
+        store.epoch_deadline_callback(|mut store| at_tick(&mut store.data_mut().usage));
+        let wait = begin(&mut store);
+        let world = bounded(wait, pre.instantiate_async(&mut store)).await?;
+        Ok(Instance { store, world })
+    }
+
+    /// What the plugin says that it is.
+    pub async fn describe(&mut self) -> Result<Description, CallError> {
+        let wait = begin(&mut self.store);
+        bounded(wait, self.world.tutin_driver_driver().call_describe(&mut self.store)).await
+    }
+
+    /// Makes the device from its settings, a JSON object.
+    pub async fn open(mut self, settings: &str) -> Result<Result<Driver, Failure>, CallError> {
+        let wait = begin(&mut self.store);
+        let device = self.world.tutin_driver_driver().device();
+        let opened = bounded(wait, device.call_open(&mut self.store, settings)).await?;
+        Ok(opened.map(|device| Driver { instance: self, device }).map_err(Failure::from))
+    }
+}
+
+impl Driver {
+    /// The device's points.
+    pub async fn points(&mut self) -> Result<Vec<ContractPoint>, CallError> {
+        let (store, device, handle) = self.parts();
+        bounded(begin(store), device.call_points(&mut *store, handle)).await
+    }
+
+    /// Reads the instrument once. `now` in nanoseconds UTC.
+    pub async fn poll(&mut self, now: i64) -> Result<Result<Batch, Failure>, CallError> {
+        let (store, device, handle) = self.parts();
+        let batch = bounded(begin(store), device.call_poll(&mut *store, handle, now)).await?;
+        Ok(batch.map_err(Failure::from))
+    }
+
+    /// Carries out a command.
+    pub async fn command(&mut self, name: &str, arguments: &str) -> Result<Result<String, Failure>, CallError> {
+        let (store, device, handle) = self.parts();
+        let answer = bounded(begin(store), device.call_command(&mut *store, handle, name, arguments)).await?;
+        Ok(answer.map_err(Failure::from))
+    }
+
+    /// What the next instance needs to go on.
+    pub async fn snapshot(&mut self) -> Result<Vec<u8>, CallError> {
+        let (store, device, handle) = self.parts();
+        bounded(begin(store), device.call_snapshot(&mut *store, handle)).await
+    }
+
+    /// Takes over from a snapshot.
+    pub async fn restore(&mut self, state: &[u8]) -> Result<Result<(), Failure>, CallError> {
+        let (store, device, handle) = self.parts();
+        let restored = bounded(begin(store), device.call_restore(&mut *store, handle, state)).await?;
+        Ok(restored.map_err(Failure::from))
+    }
+
+    fn parts(&mut self) -> (&mut Store<Guest>, contract::GuestDevice<'_>, ResourceAny) {
+        let Instance { store, world } = &mut self.instance;
+        (store, world.tutin_driver_driver().device(), self.device)
+    }
+}
+
+/// A new call: nothing used yet, one tick until the guest gives way. Returns how long the call may take in all.
+fn begin(store: &mut Store<Guest>) -> Duration {
+    store.set_epoch_deadline(1);
+    let usage = &mut store.data_mut().usage;
+    usage.begin();
+    usage.limits().wait
+}
+
+/// Waits for a call. Whatever goes wrong leaves the instance unusable, a call that was dropped too.
+async fn bounded<T>(wait: Duration, call: impl Future<Output = wasmtime::Result<T>>) -> Result<T, CallError> {
+    match tokio::time::timeout(wait, call).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(match error.downcast_ref::<Overrun>() {
+            Some(overrun) => CallError::Overrun(overrun.clone()),
+            None => CallError::Trap(chain(&error)),
+        }),
+        Err(_) => Err(CallError::Overrun(Overrun::Wait(wait))),
+    }
+}

@@ -5,6 +5,8 @@
 pub mod average;
 pub mod capability;
 pub mod config;
+pub mod journal;
+pub mod pipeline;
 pub mod plugin;
 pub mod reading;
 pub mod sink;

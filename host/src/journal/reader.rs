@@ -1,0 +1,172 @@
+//! Reading the journal back, beside the writer, in short transactions.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::block;
+use super::error::JournalError;
+use super::schema::{self, KIND_CATALOG, KIND_READINGS};
+use super::writer::Cursor;
+use crate::average::Average;
+use crate::reading::{DeviceCatalog, PollSet};
+use crate::time::Timestamp;
+
+/// A connection that only reads.
+pub struct Reader {
+    connection: Connection,
+    catalogs: HashMap<u64, Arc<DeviceCatalog>>,
+}
+
+/// An average that waits for its delivery.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QueuedAverage {
+    /// Number of the delivery.
+    pub id: i64,
+    /// Idempotency key.
+    pub key: String,
+    /// What is delivered.
+    pub average: Average,
+}
+
+/// A poll set and where it stands.
+pub type Position = (Cursor, PollSet);
+
+impl Reader {
+    pub(super) fn open(file: &Path) -> Result<Self, JournalError> {
+        Ok(Reader { connection: schema::open_to_read(file)?, catalogs: HashMap::new() })
+    }
+
+    /// The oldest deliveries of averages to a sink that are not settled, at most `max`.
+    pub fn queued(&self, sink: &str, max: usize) -> Result<Vec<QueuedAverage>, JournalError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT d.id, d.key, a.body FROM delivery d JOIN average a \
+             ON a.source = d.source AND a.parameter = d.parameter AND a.rule_set = d.rule_set AND a.start = d.start \
+             AND a.revision = d.revision WHERE d.sink = ?1 AND d.state = 'queued' ORDER BY d.id LIMIT ?2",
+        )?;
+        let max = i64::try_from(max).unwrap_or(i64::MAX);
+        let rows = statement.query_map(params![sink, max], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?))
+        })?;
+        rows.map(|row| {
+            let (id, key, body) = row?;
+            let average = serde_json::from_str(&body)
+                .map_err(|error| JournalError::Damaged { entry: 0, what: format!("average {key}: {error}") })?;
+            Ok(QueuedAverage { id, key, average })
+        })
+        .collect()
+    }
+
+    /// How far a sink has settled the readings. `None`: it never had any.
+    pub fn cursor(&self, sink: &str) -> Result<Option<Cursor>, JournalError> {
+        let mut statement = self.connection.prepare_cached("SELECT entry, item FROM cursor WHERE sink = ?1")?;
+        let cursor = statement.query_row([sink], |row| {
+            let (entry, item): (i64, u32) = (row.get(0)?, row.get(1)?);
+            Ok(Cursor { entry: u64::try_from(entry).unwrap_or(0), item })
+        });
+        Ok(cursor.optional()?)
+    }
+
+    /// Sequence number of the last entry, 0 when there is none.
+    pub fn last_entry(&self) -> Result<u64, JournalError> {
+        let mut statement = self.connection.prepare_cached("SELECT coalesce(max(seq), 0) FROM entry")?;
+        let last: i64 = statement.query_row([], |row| row.get(0))?;
+        Ok(u64::try_from(last).unwrap_or(0))
+    }
+
+    /// The end of the last block that was closed, for each stream that ever had one.
+    pub fn closed_until(&self, source: &str, parameter: &str, rule_set: &str) -> Result<Option<Timestamp>, JournalError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT max(start + length_s * 1000000000) FROM average WHERE source = ?1 AND parameter = ?2 AND rule_set = ?3",
+        )?;
+        let end: Option<i64> = statement.query_row([source, parameter, rule_set], |row| row.get(0))?;
+        Ok(end.map(Timestamp))
+    }
+
+    /// Poll sets behind a place, in order: those of the first entries that hold any. Empty at the end of the journal.
+    pub fn readings_after(&mut self, after: Cursor) -> Result<Vec<Position>, JournalError> {
+        let mut from = after.entry;
+        loop {
+            let Some((entry, payload)) = self.next_block(from)? else { return Ok(Vec::new()) };
+            let sets = self.decode(entry, &payload)?;
+            let places = (0..).map(|item| Cursor { entry, item });
+            let found: Vec<Position> = places.zip(sets).filter(|(place, _)| *place > after).collect();
+            if !found.is_empty() {
+                return Ok(found);
+            }
+            from = entry + 1;
+        }
+    }
+
+    /// Hands over every poll set that was committed at `from` or later, with its entry.
+    pub fn replay(&mut self, from: Timestamp, mut each: impl FnMut(u64, PollSet)) -> Result<(), JournalError> {
+        let first: Option<i64> = self
+            .connection
+            .query_row("SELECT min(seq) FROM entry WHERE kind = ?1 AND at >= ?2", params![KIND_READINGS, from.0], |row| {
+                row.get(0)
+            })?;
+        let mut next = u64::try_from(first.unwrap_or(i64::MAX)).unwrap_or(u64::MAX);
+        while let Some((entry, payload)) = self.next_block(next)? {
+            for set in self.decode(entry, &payload)? {
+                each(entry, set);
+            }
+            next = entry + 1;
+        }
+        Ok(())
+    }
+
+    fn next_block(&self, from: u64) -> Result<Option<(u64, Vec<u8>)>, JournalError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT seq, payload FROM entry WHERE seq >= ?1 AND kind = ?2 ORDER BY seq LIMIT 1",
+        )?;
+        let from = i64::try_from(from).unwrap_or(i64::MAX);
+        let block = statement.query_row(params![from, KIND_READINGS], |row| {
+            let (entry, payload): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
+            Ok((u64::try_from(entry).unwrap_or(0), payload))
+        });
+        Ok(block.optional()?)
+    }
+
+    fn decode(&mut self, entry: u64, payload: &[u8]) -> Result<Vec<PollSet>, JournalError> {
+        let (connection, catalogs) = (&self.connection, &mut self.catalogs);
+        block::read::<What>(payload, |at| catalog(connection, catalogs, at)).map_err(|what| match what {
+            What::Damaged(what) => JournalError::Damaged { entry, what },
+            What::Sqlite(error) => JournalError::Sqlite(error),
+        })
+    }
+}
+
+enum What {
+    Damaged(String),
+    Sqlite(rusqlite::Error),
+}
+
+impl From<String> for What {
+    fn from(what: String) -> Self {
+        What::Damaged(what)
+    }
+}
+
+fn catalog(
+    connection: &Connection,
+    known: &mut HashMap<u64, Arc<DeviceCatalog>>,
+    entry: u64,
+) -> Result<Arc<DeviceCatalog>, What> {
+    if let Some(catalog) = known.get(&entry) {
+        return Ok(Arc::clone(catalog));
+    }
+    let damaged = |what: String| What::Damaged(format!("catalog in entry {entry}: {what}"));
+    let text: Vec<u8> = connection
+        .prepare_cached("SELECT payload FROM entry WHERE seq = ?1 AND kind = ?2")
+        .and_then(|mut statement| statement.query_row(params![entry as i64, KIND_CATALOG], |row| row.get(0)))
+        .map_err(|error| match error {
+            rusqlite::Error::QueryReturnedNoRows => damaged("it is not there".into()),
+            other => What::Sqlite(other),
+        })?;
+    let catalog: DeviceCatalog = serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
+    let catalog = Arc::new(catalog);
+    known.insert(entry, Arc::clone(&catalog));
+    Ok(catalog)
+}

@@ -1,0 +1,293 @@
+//! All averagers of the hub: poll sets in, closed averages out.
+//!
+//! Each parameter of a source is one stream for each of its rule sets. A stream knows up to which journal entry it has seen
+//! the readings of its device, so that a replay and the live flow may overlap.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::averager::{Averager, Block, Rules};
+use super::units::{Conversion, Gas, UnitError};
+use crate::average::{Average, AverageKey};
+use crate::reading::{DeviceCatalog, PollSet};
+use crate::status::PlantState;
+use crate::time::Timestamp;
+
+/// One parameter of a source under one rule set, and the point that it is taken from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Assignment {
+    /// The source.
+    pub source: String,
+    /// The parameter.
+    pub parameter: String,
+    /// The rule set's name.
+    pub rule_set: String,
+    /// The device.
+    pub device: String,
+    /// The device's point.
+    pub point: String,
+    /// Unit of the averages; `None`: the point's.
+    pub unit: Option<String>,
+    /// Molar mass in g/mol, where it is known, and the rule set's molar volume in L/mol.
+    pub molar_mass: Option<f64>,
+    /// L/mol.
+    pub molar_volume: f64,
+    /// Blocks, coverage, lateness and the device's interval. The conversion is set when the point's unit is known.
+    pub rules: Rules,
+    /// What the plant is doing.
+    pub plant: PlantState,
+    /// Digest of the configuration.
+    pub configuration: String,
+}
+
+/// The streams.
+#[derive(Debug, Default)]
+pub struct Line {
+    streams: Vec<Stream>,
+    problems: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Stream {
+    assignment: Assignment,
+    averager: Averager,
+    /// Journal entries up to this one have been seen.
+    through: u64,
+    /// Where the point stands in the device's current catalog.
+    place: Option<Place>,
+}
+
+#[derive(Debug)]
+struct Place {
+    catalog: Arc<DeviceCatalog>,
+    index: Option<u16>,
+}
+
+impl Line {
+    /// Adds a stream whose first block is the one that `from` falls into. Entries up to `through` are not for it.
+    pub fn assign(&mut self, assignment: Assignment, from: Timestamp, through: u64) {
+        let averager = Averager::new(assignment.rules.clone(), from);
+        self.streams.push(Stream { assignment, averager, through, place: None });
+    }
+
+    /// Removes the streams of a source; their open blocks are dropped.
+    pub fn withdraw(&mut self, source: &str) {
+        self.streams.retain(|stream| stream.assignment.source != source);
+    }
+
+    /// Takes over the streams of another line.
+    pub fn adopt(&mut self, other: Line) {
+        self.streams.extend(other.streams);
+        self.problems.extend(other.problems);
+    }
+
+    /// Start of the oldest block that any stream has open.
+    pub fn oldest_open(&self) -> Option<Timestamp> {
+        self.streams.iter().map(|stream| stream.averager.next()).min()
+    }
+
+    /// Takes a poll set that stands in this journal entry.
+    pub fn take(&mut self, entry: u64, set: &PollSet) {
+        for stream in &mut self.streams {
+            if stream.assignment.device == set.catalog.device && entry > stream.through {
+                stream.take(set, &mut self.problems);
+            }
+        }
+    }
+
+    /// Notes that all sets up to this entry have been taken.
+    pub fn seen(&mut self, entry: u64) {
+        for stream in &mut self.streams {
+            stream.through = stream.through.max(entry);
+        }
+    }
+
+    /// Closes what is over at `now`. Averages of one block stand together, blocks in the order of time.
+    pub fn close(&mut self, now: Timestamp) -> Vec<Average> {
+        let mut averages: Vec<Average> = Vec::new();
+        for stream in &mut self.streams {
+            let blocks = stream.averager.close(now);
+            averages.extend(blocks.into_iter().map(|block| average(&stream.assignment, stream.unit_raw(), block)));
+        }
+        averages.sort_by(|a, b| a.key.start.cmp(&b.key.start));
+        averages
+    }
+
+    /// What went wrong since the last call, in words: a point that a device does not have, units that do not convert.
+    pub fn problems(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.problems)
+    }
+
+    /// Readings that came too late for their block, by source and parameter.
+    pub fn late(&self) -> HashMap<(String, String), u64> {
+        let key = |assignment: &Assignment| (assignment.source.clone(), assignment.parameter.clone());
+        self.streams.iter().map(|stream| (key(&stream.assignment), stream.averager.late())).filter(|(_, n)| *n > 0).collect()
+    }
+}
+
+impl Stream {
+    fn take(&mut self, set: &PollSet, problems: &mut Vec<String>) {
+        let known = self.place.as_ref().is_some_and(|place| Arc::ptr_eq(&place.catalog, &set.catalog));
+        if !known {
+            self.find(&set.catalog, problems);
+        }
+        let Some(index) = self.place.as_ref().and_then(|place| place.index) else { return };
+        for row in 0..set.len() {
+            if set.columns.points.get(row) == Some(&index)
+                && let Some(reading) = set.reading(row)
+            {
+                self.averager.take(&reading);
+            }
+        }
+    }
+
+    /// Finds the point in a catalog that was not seen before, and the conversion of its unit.
+    fn find(&mut self, catalog: &Arc<DeviceCatalog>, problems: &mut Vec<String>) {
+        let Assignment { source, parameter, device, point, .. } = &self.assignment;
+        let found = catalog.points.iter().position(|candidate| candidate.id == *point);
+        let index = match found.and_then(|at| Some((u16::try_from(at).ok()?, catalog.points.get(at)?))) {
+            None => {
+                problems.push(format!("source {source}, {parameter}: device {device} has no point {point}"));
+                None
+            }
+            Some((index, found)) => match self.assignment.conversion(&found.unit) {
+                Ok(conversion) => {
+                    self.averager.convert_with(conversion);
+                    Some(index)
+                }
+                Err(error) => {
+                    problems.push(format!("source {source}, {parameter}: point {point} of device {device}: {error}"));
+                    None
+                }
+            },
+        };
+        self.place = Some(Place { catalog: Arc::clone(catalog), index });
+    }
+
+    fn unit_raw(&self) -> &str {
+        let place = self.place.as_ref();
+        let point = place.and_then(|place| place.catalog.points.get(usize::from(place.index?)));
+        point.map_or("", |point| point.unit.as_str())
+    }
+}
+
+impl Assignment {
+    /// From the point's unit to the parameter's.
+    pub fn conversion(&self, point_unit: &str) -> Result<Conversion, UnitError> {
+        let gas = self.molar_mass.map(|molar_mass| Gas { molar_mass, molar_volume: self.molar_volume });
+        match &self.unit {
+            None => Ok(Conversion::NONE),
+            Some(unit) => Conversion::between(point_unit, unit, gas),
+        }
+    }
+}
+
+fn average(assignment: &Assignment, unit_raw: &str, block: Block) -> Average {
+    let unit = assignment.unit.clone().unwrap_or_else(|| unit_raw.to_owned());
+    Average {
+        key: AverageKey {
+            source: assignment.source.clone(),
+            parameter: assignment.parameter.clone(),
+            rule_set: assignment.rule_set.clone(),
+            start: block.start,
+            revision: 0,
+        },
+        length: assignment.rules.block,
+        mean_raw: block.mean_raw,
+        unit_raw: unit_raw.to_owned(),
+        mean: block.mean,
+        min: block.min,
+        max: block.max,
+        unit,
+        expected: block.expected,
+        received: block.received,
+        valid: block.valid,
+        coverage: block.coverage,
+        state: block.state,
+        plant: assignment.plant,
+        qualifiers: block.qualifiers,
+        configuration: assignment.configuration.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::reading::{Columns, InstrumentState, Point, PointKind};
+
+    fn assignment(point: &str) -> Assignment {
+        Assignment {
+            source: "stack-1".into(),
+            parameter: "NO2".into(),
+            rule_set: "kz-20min".into(),
+            device: "no2-north".into(),
+            point: point.into(),
+            unit: Some("mg/m3".into()),
+            molar_mass: Some(46.0055),
+            molar_volume: 22.414,
+            rules: Rules {
+                block: Duration::from_secs(1200),
+                coverage: 0.5,
+                lateness: Duration::from_secs(2),
+                interval: Duration::from_secs(600),
+                conversion: Conversion::NONE,
+            },
+            plant: PlantState::Operating,
+            configuration: "abc".into(),
+        }
+    }
+
+    fn set(seconds: i64, value: f64) -> PollSet {
+        let point = Point { id: "no2".into(), label: String::new(), unit: "[ppm]".into(), kind: PointKind::Number };
+        let catalog = DeviceCatalog {
+            device: "no2-north".into(),
+            plugin: String::new(),
+            plugin_digest: String::new(),
+            points: vec![point],
+        };
+        let columns = Columns {
+            points: vec![0],
+            values: vec![value],
+            states: vec![InstrumentState::Valid],
+            ..Columns::default()
+        };
+        PollSet { catalog: Arc::new(catalog), received_at: Timestamp::from_seconds(seconds), columns }
+    }
+
+    #[test]
+    fn an_average_carries_the_raw_and_the_converted_mean() {
+        let mut line = Line::default();
+        line.assign(assignment("no2"), Timestamp(0), 0);
+        line.take(1, &set(0, 100.0));
+        line.take(2, &set(600, 100.0));
+        let averages = line.close(Timestamp::from_seconds(1202));
+        assert_eq!(averages.len(), 1);
+        assert_eq!((averages[0].mean_raw, averages[0].unit_raw.as_str()), (Some(100.0), "[ppm]"));
+        assert!((averages[0].mean.unwrap() - 205.253_413_045_418_03).abs() < 1e-9);
+    }
+
+    #[test]
+    fn entries_that_were_seen_do_not_count_twice() {
+        let mut line = Line::default();
+        line.assign(assignment("no2"), Timestamp(0), 0);
+        line.take(1, &set(0, 100.0));
+        line.seen(1);
+        line.take(1, &set(0, 100.0));
+        line.take(2, &set(600, 50.0));
+        let averages = line.close(Timestamp::from_seconds(1202));
+        assert_eq!((averages[0].valid, averages[0].mean_raw), (2, Some(75.0)));
+    }
+
+    #[test]
+    fn a_point_that_does_not_exist_is_told_once() {
+        let mut line = Line::default();
+        line.assign(assignment("no3"), Timestamp(0), 0);
+        let set = set(0, 1.0);
+        line.take(1, &set);
+        line.take(2, &set);
+        assert_eq!(line.problems(), ["source stack-1, NO2: device no2-north has no point no3"]);
+        assert_eq!(line.problems(), Vec::<String>::new());
+    }
+}

@@ -6,6 +6,7 @@ pub mod average;
 pub mod capability;
 pub mod config;
 pub mod journal;
+pub mod hub;
 pub mod pipeline;
 pub mod plugin;
 pub mod reading;

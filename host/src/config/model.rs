@@ -75,6 +75,19 @@ pub struct Limits {
     pub samples: usize,
 }
 
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            memory: 16 << 20,
+            call: Duration::from_millis(100),
+            wait: Duration::from_secs(60),
+            host_calls: 1_000,
+            log_lines_per_second: 20,
+            samples: 100_000,
+        }
+    }
+}
+
 /// A connection that the hub owns, shared by the devices that name it. The section's `type` says which kind.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Link {

@@ -12,6 +12,9 @@ mod reader;
 mod schema;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -46,10 +49,10 @@ impl Journal {
     /// Opens or makes the file and starts the writer. `derive` is told of every committed set and asked what
     /// follows from it. Must be called within a runtime.
     pub fn open<D: Derive>(file: &Path, settings: &model::Journal, derive: D) -> Result<(Journal, Running), JournalError> {
-        let connection = schema::open(file)?;
+        let owned = schema::open(file)?;
         let (orders, inbox) = mpsc::channel(QUEUE);
         let (report, written) = watch::channel(0);
-        let writer = Writer::new(connection, settings.clone(), derive, report)?;
+        let writer = Writer::new(owned, settings.clone(), derive, report)?;
         let runtime = tokio::runtime::Handle::current();
         let thread = std::thread::Builder::new()
             .name("journal".into())

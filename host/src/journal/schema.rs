@@ -72,12 +72,18 @@ CREATE TABLE cursor (
 ) STRICT;
 ";
 
+/// The writer's connection, and the lock that keeps other writers out for as long as it lives.
+pub struct Owned {
+    pub connection: Connection,
+    _lock: File,
+}
+
 /// Opens the file for the one writer, and makes it if it is not there.
-pub fn open(file: &Path) -> Result<Connection, JournalError> {
+pub fn open(file: &Path) -> Result<Owned, JournalError> {
     if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder).map_err(|source| JournalError::Folder { file: file.to_owned(), source })?;
     }
-    lock(file)?;
+    let lock = lock(file)?;
     let failed = |source| JournalError::Open { file: file.to_owned(), source };
     let connection = Connection::open(file).map_err(failed)?;
     prepare(&connection).map_err(failed)?;
@@ -89,7 +95,7 @@ pub fn open(file: &Path) -> Result<Connection, JournalError> {
         }
         found => return Err(JournalError::Format { file: file.to_owned(), found, known: FORMAT }),
     }
-    Ok(connection)
+    Ok(Owned { connection, _lock: lock })
 }
 
 /// Opens the file only to read it, beside the writer.
@@ -119,17 +125,12 @@ fn format(connection: &Connection) -> rusqlite::Result<i64> {
 }
 
 /// One hub for one journal: an advisory lock on a file beside it, which the system drops with the process.
-fn lock(file: &Path) -> Result<(), JournalError> {
+fn lock(file: &Path) -> Result<File, JournalError> {
     let beside = file.with_extension("lock");
     let failed = |source| JournalError::Folder { file: file.to_owned(), source };
     let lock = File::options().create(true).truncate(false).write(true).open(beside).map_err(failed)?;
     match lock.try_lock() {
-        // Held until the process ends: a journal is never handed from one writer to another within a process that still
-        // has unfinished business with it.
-        Ok(()) => {
-            std::mem::forget(lock);
-            Ok(())
-        }
+        Ok(()) => Ok(lock),
         Err(std::fs::TryLockError::WouldBlock) => Err(JournalError::InUse { file: file.to_owned() }),
         Err(std::fs::TryLockError::Error(source)) => Err(failed(source)),
     }

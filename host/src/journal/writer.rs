@@ -10,13 +10,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Transaction, params};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info};
 
 use super::block::BlockWriter;
 use super::error::JournalError;
-use super::schema::{KIND_AVERAGES, KIND_CATALOG, KIND_EVENT, KIND_READINGS};
+use super::schema::{KIND_AVERAGES, KIND_CATALOG, KIND_EVENT, KIND_READINGS, Owned};
 use crate::average::Average;
 use crate::config::model;
 use crate::reading::{DeviceCatalog, PollSet};
@@ -83,7 +83,7 @@ pub enum Order {
 }
 
 pub struct Writer<D> {
-    connection: Connection,
+    file: Owned,
     settings: model::Journal,
     derive: D,
     derived: Vec<Derived>,
@@ -106,14 +106,14 @@ struct Group {
 
 impl<D: Derive> Writer<D> {
     pub fn new(
-        connection: Connection,
+        file: Owned,
         settings: model::Journal,
         derive: D,
         report: watch::Sender<u64>,
     ) -> Result<Self, JournalError> {
-        let last: i64 = connection.query_row("SELECT coalesce(max(seq), 0) FROM entry", [], |row| row.get(0))?;
+        let last: i64 = file.connection.query_row("SELECT coalesce(max(seq), 0) FROM entry", [], |row| row.get(0))?;
         Ok(Writer {
-            connection,
+            file,
             settings,
             derive,
             derived: Vec::new(),
@@ -136,7 +136,7 @@ impl<D: Derive> Writer<D> {
                 self.commit_until_done(Group::default());
             }
         }
-        if let Err(error) = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)") {
+        if let Err(error) = self.file.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)") {
             error!("journal: last checkpoint: {error}");
         }
     }
@@ -176,7 +176,7 @@ impl<D: Derive> Writer<D> {
         let now = Timestamp::now();
         let mut next = self.next;
         let mut catalogs = Vec::new();
-        let transaction = self.connection.transaction()?;
+        let transaction = self.file.connection.transaction()?;
         for event in &group.events {
             add(&transaction, &mut next, now, KIND_EVENT, event.to_string().as_bytes())?;
         }

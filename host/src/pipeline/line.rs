@@ -36,14 +36,16 @@ pub struct Assignment {
     pub rules: Rules,
     /// What the plant is doing.
     pub plant: PlantState,
-    /// Digest of the configuration.
-    pub configuration: String,
 }
 
 /// The streams.
 #[derive(Debug, Default)]
 pub struct Line {
+    /// Digest of the configuration that averages are computed under.
+    pub configuration: String,
     streams: Vec<Stream>,
+    /// Positions of the streams that a device feeds.
+    by_device: HashMap<String, Vec<usize>>,
     problems: Vec<String>,
 }
 
@@ -68,17 +70,20 @@ impl Line {
     pub fn assign(&mut self, assignment: Assignment, from: Timestamp, through: u64) {
         let averager = Averager::new(assignment.rules.clone(), from);
         self.streams.push(Stream { assignment, averager, through, place: None });
+        self.index();
     }
 
     /// Removes the streams of a source; their open blocks are dropped.
     pub fn withdraw(&mut self, source: &str) {
         self.streams.retain(|stream| stream.assignment.source != source);
+        self.index();
     }
 
     /// Takes over the streams of another line.
     pub fn adopt(&mut self, other: Line) {
         self.streams.extend(other.streams);
         self.problems.extend(other.problems);
+        self.index();
     }
 
     /// Start of the oldest block that any stream has open.
@@ -88,9 +93,14 @@ impl Line {
 
     /// Takes a poll set that stands in this journal entry.
     pub fn take(&mut self, entry: u64, set: &PollSet) {
-        for stream in &mut self.streams {
-            if stream.assignment.device == set.catalog.device && entry > stream.through {
-                stream.take(set, &mut self.problems);
+        let Some(fed) = self.by_device.get(&set.catalog.device) else { return };
+        // A poll that brought each point once and in order, the usual case, needs no search.
+        let in_order = set.columns.points.iter().copied().eq(0..=u16::MAX.min(set.len() as u16).saturating_sub(1));
+        for at in fed {
+            if let Some(stream) = self.streams.get_mut(*at)
+                && entry > stream.through
+            {
+                stream.take(set, in_order, &mut self.problems);
             }
         }
     }
@@ -107,7 +117,8 @@ impl Line {
         let mut averages: Vec<Average> = Vec::new();
         for stream in &mut self.streams {
             let blocks = stream.averager.close(now);
-            averages.extend(blocks.into_iter().map(|block| average(&stream.assignment, stream.unit_raw(), block)));
+            let stream = &*stream;
+            averages.extend(blocks.into_iter().map(|block| stream.average(&self.configuration, block)));
         }
         averages.sort_by(|a, b| a.key.start.cmp(&b.key.start));
         averages
@@ -125,14 +136,24 @@ impl Line {
     }
 }
 
+impl Line {
+    fn index(&mut self) {
+        self.by_device.clear();
+        for (at, stream) in self.streams.iter().enumerate() {
+            self.by_device.entry(stream.assignment.device.clone()).or_default().push(at);
+        }
+    }
+}
+
 impl Stream {
-    fn take(&mut self, set: &PollSet, problems: &mut Vec<String>) {
+    fn take(&mut self, set: &PollSet, in_order: bool, problems: &mut Vec<String>) {
         let known = self.place.as_ref().is_some_and(|place| Arc::ptr_eq(&place.catalog, &set.catalog));
         if !known {
             self.find(&set.catalog, problems);
         }
         let Some(index) = self.place.as_ref().and_then(|place| place.index) else { return };
-        for row in 0..set.len() {
+        let rows = if in_order { usize::from(index)..usize::from(index) + 1 } else { 0..set.len() };
+        for row in rows {
             if set.columns.points.get(row) == Some(&index)
                 && let Some(reading) = set.reading(row)
             {
@@ -164,6 +185,34 @@ impl Stream {
         self.place = Some(Place { catalog: Arc::clone(catalog), index });
     }
 
+    fn average(&self, configuration: &str, block: Block) -> Average {
+        let (assignment, unit_raw) = (&self.assignment, self.unit_raw());
+        Average {
+            key: AverageKey {
+                source: assignment.source.clone(),
+                parameter: assignment.parameter.clone(),
+                rule_set: assignment.rule_set.clone(),
+                start: block.start,
+                revision: 0,
+            },
+            length: assignment.rules.block,
+            mean_raw: block.mean_raw,
+            unit_raw: unit_raw.to_owned(),
+            mean: block.mean,
+            min: block.min,
+            max: block.max,
+            unit: assignment.unit.clone().unwrap_or_else(|| unit_raw.to_owned()),
+            expected: block.expected,
+            received: block.received,
+            valid: block.valid,
+            coverage: block.coverage,
+            state: block.state,
+            plant: assignment.plant,
+            qualifiers: block.qualifiers,
+            configuration: configuration.to_owned(),
+        }
+    }
+
     fn unit_raw(&self) -> &str {
         let place = self.place.as_ref();
         let point = place.and_then(|place| place.catalog.points.get(usize::from(place.index?)));
@@ -179,34 +228,6 @@ impl Assignment {
             None => Ok(Conversion::NONE),
             Some(unit) => Conversion::between(point_unit, unit, gas),
         }
-    }
-}
-
-fn average(assignment: &Assignment, unit_raw: &str, block: Block) -> Average {
-    let unit = assignment.unit.clone().unwrap_or_else(|| unit_raw.to_owned());
-    Average {
-        key: AverageKey {
-            source: assignment.source.clone(),
-            parameter: assignment.parameter.clone(),
-            rule_set: assignment.rule_set.clone(),
-            start: block.start,
-            revision: 0,
-        },
-        length: assignment.rules.block,
-        mean_raw: block.mean_raw,
-        unit_raw: unit_raw.to_owned(),
-        mean: block.mean,
-        min: block.min,
-        max: block.max,
-        unit,
-        expected: block.expected,
-        received: block.received,
-        valid: block.valid,
-        coverage: block.coverage,
-        state: block.state,
-        plant: assignment.plant,
-        qualifiers: block.qualifiers,
-        configuration: assignment.configuration.clone(),
     }
 }
 
@@ -235,7 +256,6 @@ mod tests {
                 conversion: Conversion::NONE,
             },
             plant: PlantState::Operating,
-            configuration: "abc".into(),
         }
     }
 

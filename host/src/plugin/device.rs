@@ -319,13 +319,13 @@ impl<O: Outlet> Task<O> {
         self.put_missing().await;
     }
 
-    async fn put_missing(&self) {
-        if let Some(catalog) = &self.catalog {
-            self.put_without_values(catalog, InstrumentState::Missing).await;
+    async fn put_missing(&mut self) {
+        if let Some(catalog) = self.catalog.clone() {
+            self.put_without_values(&catalog, InstrumentState::Missing).await;
         }
     }
 
-    async fn put_without_values(&self, catalog: &Arc<DeviceCatalog>, state: InstrumentState) {
+    async fn put_without_values(&mut self, catalog: &Arc<DeviceCatalog>, state: InstrumentState) {
         let set = PollSet::without_values(Arc::clone(catalog), Timestamp::now(), state);
         self.outlet.put(Arc::new(set)).await;
     }

@@ -85,6 +85,14 @@ impl Connection {
         Arc::new(Connection { name: name.into(), settings, line: Mutex::new(line), state })
     }
 
+    /// A connection that is never made: every request fails at once. For checking a configuration without touching anything.
+    pub fn unplugged(name: &str, settings: ModbusTcpLink) -> Arc<Self> {
+        let far = Instant::now() + Duration::from_secs(365 * 24 * 3600);
+        let line = Line { context: None, pause: settings.reconnect_min, not_before: Some(far) };
+        let state = watch::Sender::new(ConnectionState::Waiting(String::from("nothing is connected while checking")));
+        Arc::new(Connection { name: name.into(), settings, line: Mutex::new(line), state })
+    }
+
     /// How it is now, and later.
     pub fn state(&self) -> watch::Receiver<ConnectionState> {
         self.state.subscribe()

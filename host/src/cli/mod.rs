@@ -1,0 +1,100 @@
+//! The command line, one file per command.
+
+pub mod check;
+mod command;
+mod demo;
+mod knowledge;
+mod plugin;
+mod run;
+pub mod simulate;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+/// Integration hub for automated emission monitoring.
+#[derive(Debug, Parser)]
+#[command(name = "tutin", version, arg_required_else_help = true)]
+pub struct Arguments {
+    /// What is logged: error, warn, info, debug, trace, or per module as in `warn,tutin::sink=debug`. Logs go to standard error.
+    #[arg(long, global = true, env = "TUTIN_LOG", default_value = "info,wasmtime=warn,cranelift=warn")]
+    log: String,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a hub until Ctrl-C.
+    Run(run::Arguments),
+    /// Find the mistakes in a configuration without touching any instrument.
+    Check(check::Arguments),
+    /// Show simulated analyzers, a hub and an authority at work.
+    Demo(demo::Arguments),
+    /// Have a device carry out a command of its driver, without a running hub.
+    Command(command::Arguments),
+    /// Look at plugins.
+    #[command(subcommand)]
+    Plugin(plugin::Command),
+    /// Run a simulated analyzer or authority until Ctrl-C.
+    #[command(subcommand)]
+    Simulate(simulate::Arguments),
+}
+
+impl Arguments {
+    /// Carries out the command.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let filter = EnvFilter::try_new(&self.log).context("--log")?;
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .with_ansi(std::io::stderr().is_terminal())
+            .with_target(false)
+            .init();
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("runtime")?;
+        runtime.block_on(async {
+            let shutdown = CancellationToken::new();
+            tokio::spawn(cancel_at_signal(shutdown.clone()));
+            match self.command {
+                Command::Run(arguments) => run::run(arguments, shutdown).await,
+                Command::Check(arguments) => knowledge::check(arguments).await,
+                Command::Demo(arguments) => demo::run(arguments, shutdown).await,
+                Command::Command(arguments) => command::run(arguments).await,
+                Command::Plugin(command) => plugin::run(command).await,
+                Command::Simulate(arguments) => {
+                    simulate::run(arguments, shutdown).await?;
+                    Ok(ExitCode::SUCCESS)
+                }
+            }
+        })
+    }
+}
+
+/// Ctrl-C or a termination request ends cleanly; a second one ends at once.
+async fn cancel_at_signal(shutdown: CancellationToken) {
+    wait_for_signal().await;
+    shutdown.cancel();
+    wait_for_signal().await;
+    std::process::exit(130);
+}
+
+#[cfg(unix)]
+async fn wait_for_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        },
+        Err(_) => drop(tokio::signal::ctrl_c().await),
+    }
+}
+
+#[cfg(not(unix))]
+async fn wait_for_signal() {
+    drop(tokio::signal::ctrl_c().await);
+}

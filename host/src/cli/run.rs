@@ -1,0 +1,115 @@
+//! `tutin run`: a hub until Ctrl-C.
+//!
+//! What it says goes to standard error, so that a sink may have standard output for itself.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::config::model::{Config, Link, Path, Select, SinkKind};
+use crate::config::problem::{Problem, Severity};
+use crate::config::report::{self, Style};
+use crate::hub::{self, Hub};
+use crate::plugin::Phase;
+
+/// How often a summary is logged.
+const SUMMARY: Duration = Duration::from_secs(60);
+
+/// Arguments of `tutin run`.
+#[derive(Debug, Clone, Args)]
+pub struct Arguments {
+    /// Configuration files; later ones override earlier ones.
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+}
+
+/// Runs until the token is cancelled.
+pub async fn run(arguments: Arguments, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
+    let Some(config) = load(&arguments.files) else { return Ok(ExitCode::FAILURE) };
+    describe(&config);
+    let (hub, _) = Hub::start(config).await.context("the hub cannot start")?;
+    info!("running; Ctrl-C ends it");
+    until_shutdown(&hub, shutdown).await;
+    info!("ending: what was read is stored, sinks have a few seconds");
+    let summary = summary(&hub);
+    hub.stop().await.context("the hub did not end cleanly")?;
+    info!("ended; {summary}");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Reads the configuration; problems go to standard error.
+pub fn load(files: &[PathBuf]) -> Option<Config> {
+    let loaded = crate::config::load(files, std::env::vars());
+    eprint!("{}", report::render(&loaded.problems, Style::Short));
+    let errors = loaded.problems.iter().filter(|problem: &&Problem| problem.severity == Severity::Error).count();
+    if errors > 0 {
+        eprintln!("tutin: nothing was started; `tutin check` shows each mistake with its line");
+    }
+    loaded.config
+}
+
+async fn until_shutdown(hub: &Hub, shutdown: CancellationToken) {
+    let mut beat = tokio::time::interval(SUMMARY);
+    beat.tick().await;
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = beat.tick() => info!("{}", summary(hub)),
+        }
+    }
+}
+
+/// What is started, and where.
+fn describe(config: &Config) {
+    info!("hub {}, journal {}", config.hub.name, hub::journal_file(config).display());
+    for (name, device) in &config.devices {
+        let Some(Link::ModbusTcp(link)) = config.links.get(&device.link) else { continue };
+        let interval = device.interval.as_secs_f64();
+        info!("device {name}: {} over Modbus TCP {}, unit {}, every {interval} s", device.plugin, link.address, device.unit);
+    }
+    for (name, source) in &config.sources {
+        let parameters = source.parameters.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        info!("source {name}: {parameters} under {}", source.rule_sets.join(", "));
+    }
+    for (name, route) in &config.routes {
+        let what = match &route.select {
+            Select::Averages { .. } => "averages",
+            Select::Readings { path: Path::Journal, .. } => "readings",
+            Select::Readings { path: Path::Live, .. } => "readings, live: they leave before they are stored",
+        };
+        info!("route {name}: {what} to {}", route.to.join(", "));
+    }
+    for (name, sink) in &config.sinks {
+        let to = match &sink.kind {
+            SinkKind::HttpJson(http) => format!("HTTP {}", http.url),
+            SinkKind::File(file) => format!("file {}", file.path.display()),
+            SinkKind::Mqtt(mqtt) => format!("MQTT {}", mqtt.url),
+        };
+        info!("sink {name}: {to}");
+    }
+}
+
+fn summary(hub: &Hub) -> String {
+    let (mut running, mut others, mut polls, mut missed) = (0_u64, Vec::new(), 0_u64, 0_u64);
+    for (name, status) in hub.devices() {
+        polls += status.polls;
+        missed += status.missed;
+        match &status.phase {
+            Phase::Running => running += 1,
+            Phase::Starting => others.push(format!("{name} starting")),
+            Phase::Failing(reason) => others.push(format!("{name} failing: {reason}")),
+            Phase::Restarting(reason) => others.push(format!("{name} restarting: {reason}")),
+            Phase::Parked(reason) => others.push(format!("{name} parked: {reason}")),
+        }
+    }
+    let sinks = hub.sinks().map(|(name, status)| format!("{name} {} delivered", status.delivered)).collect::<Vec<_>>();
+    if !others.is_empty() {
+        warn!("{}", others.join("; "));
+    }
+    format!("{running} devices running, {polls} polls, {missed} missed; {}", sinks.join(", "))
+}

@@ -1,0 +1,319 @@
+//! The only place that knows every stage: it builds them, joins them, and changes them one at a time.
+//!
+//! Everything that a configuration names is a unit that starts and stops alone and is keyed by its own part of the
+//! configuration. [`Hub::apply`] compares keys: a unit whose key is the same is not touched. Starting a hub is applying a
+//! configuration to an empty one.
+//!
+//! Invariant: no reading crosses from one unit to another except along the path device, journal, line, route, sink.
+
+mod derivation;
+mod error;
+pub mod offline;
+mod outlet;
+mod queue;
+mod units;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tracing::{error, info, warn};
+
+use crate::capability::modbus::Connection;
+use crate::config::model::{self, Config, Link, Name};
+use crate::journal::{self, Journal};
+use crate::plugin::device::Command;
+use crate::plugin::{DeviceStatus, Engine, LoadError, Loader, Plugin};
+use crate::sink::runner::DeliveryStatus;
+use crate::time::Timestamp;
+pub use error::{CommandError, HubError};
+use derivation::Derivation;
+use outlet::{HubOutlet, LiveRoutes};
+use queue::ReadingRoutes;
+use units::{DeviceKey, DeviceUnit, SinkKey, SinkUnit};
+
+/// Longest time that a device has for ending its last poll.
+const DEVICE_STOP: Duration = Duration::from_secs(5);
+
+/// A running hub.
+pub struct Hub {
+    config: Config,
+    loader: Loader,
+    plugins: BTreeMap<PathBuf, Result<Arc<Plugin>, Arc<LoadError>>>,
+    journal: Journal,
+    writer: journal::Running,
+    derivation: Derivation,
+    live: Arc<LiveRoutes>,
+    reading_routes: Arc<ReadingRoutes>,
+    links: BTreeMap<Name, (Link, Arc<Connection>)>,
+    devices: BTreeMap<Name, DeviceUnit>,
+    sinks: BTreeMap<Name, SinkUnit>,
+}
+
+/// What a change touched, as `device no2-north`, `source stack-1` …
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Units that were stopped.
+    pub stopped: Vec<String>,
+    /// Units that were started.
+    pub started: Vec<String>,
+}
+
+/// Where a hub of this configuration keeps its journal.
+pub fn journal_file(config: &Config) -> PathBuf {
+    config.hub.state.join("journal.sqlite")
+}
+
+/// A loader whose cache of compiled plugins is in the hub's state folder.
+pub fn loader(state: &Path) -> Result<Loader, HubError> {
+    let engine = Engine::new().map_err(|error| HubError::Engine(format!("{error:#}")))?;
+    Ok(Loader::new(engine, state.join("compiled")))
+}
+
+impl Hub {
+    /// Opens the journal, takes up the blocks that were open when the last hub ended, and starts every unit.
+    pub async fn start(config: Config) -> Result<(Hub, Applied), HubError> {
+        let derivation = Derivation::new(&config.hub.name);
+        let file = journal_file(&config);
+        let (journal, writer) = Journal::open(&file, &config.journal, derivation.clone())?;
+        let live = Arc::new(LiveRoutes::new(&config.hub.name));
+        let mut hub = Hub {
+            loader: loader(&config.hub.state)?,
+            config: nothing_yet(&config),
+            plugins: BTreeMap::new(),
+            journal,
+            writer,
+            derivation,
+            live,
+            reading_routes: Arc::default(),
+            links: BTreeMap::new(),
+            devices: BTreeMap::new(),
+            sinks: BTreeMap::new(),
+        };
+        let start = serde_json::json!({ "event": "start", "hub": config.hub.name, "configuration": config.digest,
+            "version": env!("CARGO_PKG_VERSION") });
+        hub.journal.event(start).await?;
+        let applied = hub.apply(config).await?;
+        Ok((hub, applied))
+    }
+
+    /// Goes over to another configuration: stops what changed or is gone, starts what changed or is new, leaves the rest
+    /// alone. The hub's name, state folder and journal settings stay as they were at the start.
+    pub async fn apply(&mut self, next: Config) -> Result<Applied, HubError> {
+        let mut applied = Applied::default();
+        self.load_plugins(&next).await;
+        self.stop_devices(&next, &mut applied).await;
+        self.stop_sinks(&next, &mut applied).await;
+        let sources = self.withdraw_sources(&next, &mut applied);
+        self.derivation.set_routes(next.routes.values(), &next.digest);
+        self.start_sinks(&next, &mut applied).await?;
+        self.live.set(&next, self.sinks.iter().filter_map(|(name, sink)| Some((name.clone(), sink.live.clone()?))));
+        self.assign_sources(&next, sources, &mut applied).await?;
+        self.start_devices(&next, &mut applied);
+        applied.note_routes(&self.config, &next);
+        self.config = next;
+        Ok(applied)
+    }
+
+    /// The configuration that runs.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// How each device is.
+    pub fn devices(&self) -> impl Iterator<Item = (&str, DeviceStatus)> {
+        self.devices.iter().map(|(name, unit)| (name.as_str(), unit.status.borrow().clone()))
+    }
+
+    /// How the deliveries to each sink go; a sink with a live and a journaled part comes twice.
+    pub fn sinks(&self) -> impl Iterator<Item = (&str, DeliveryStatus)> {
+        let each = |(name, unit): (_, &SinkUnit)| unit.status.iter().map(move |status| (name, status.borrow().clone())).collect::<Vec<_>>();
+        self.sinks.iter().map(|(name, unit)| (name.as_str(), unit)).flat_map(each)
+    }
+
+    /// Everything that is committed to the journal, later.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// Has a device carry out a command of its driver; returns the driver's answer.
+    pub async fn command(&self, device: &str, name: &str, arguments: &str) -> Result<String, CommandError> {
+        let not_running = || CommandError::NotRunning(device.to_owned());
+        let unit = self.devices.get(device).ok_or_else(not_running)?;
+        let (answer, answered) = oneshot::channel();
+        let command = Command { name: name.to_owned(), arguments: arguments.to_owned(), answer };
+        unit.commands.send(command).await.map_err(|_| not_running())?;
+        answered.await.map_err(|_| not_running())?.map_err(CommandError::Refused)
+    }
+
+    /// Ends in the order of the path: devices, journal, sinks. Nothing that was read is lost.
+    pub async fn stop(mut self) -> Result<(), HubError> {
+        for unit in self.devices.values() {
+            unit.stop.cancel();
+        }
+        for (name, unit) in std::mem::take(&mut self.devices) {
+            unit.end(&name, DEVICE_STOP).await;
+        }
+        self.journal.event(serde_json::json!({ "event": "stop", "hub": self.config.hub.name })).await?;
+        self.journal.flush().await?;
+        self.live.clear();
+        for unit in self.sinks.values() {
+            unit.stop.cancel();
+        }
+        for (name, unit) in std::mem::take(&mut self.sinks) {
+            unit.end(&name).await;
+        }
+        let Hub { journal, writer, live, .. } = self;
+        drop((journal, live));
+        tokio::task::spawn_blocking(move || writer.join()).await.map_err(HubError::Task)?;
+        Ok(())
+    }
+
+    /// Loads the plugins that are not loaded yet. One that cannot be loaded costs its own devices and nothing else.
+    async fn load_plugins(&mut self, next: &Config) {
+        for (name, model::Plugin { file }) in &next.plugins {
+            if matches!(self.plugins.get(file), Some(Ok(_))) {
+                continue;
+            }
+            let (loader, path) = (self.loader.clone(), file.clone());
+            let Ok(loaded) = tokio::task::spawn_blocking(move || loader.load(&path)).await else { continue };
+            match &loaded {
+                Ok(plugin) => info!(plugin = name, "loaded {}, sha256 {}", file.display(), plugin.digest),
+                Err(error) => error!(plugin = name, "{}", describe(error)),
+            }
+            self.plugins.insert(file.clone(), loaded.map_err(Arc::new));
+        }
+    }
+
+    async fn stop_devices(&mut self, next: &Config, applied: &mut Applied) {
+        let stays = |name: &Name, unit: &DeviceUnit| DeviceKey::of(next, name).is_some_and(|key| key == unit.key);
+        let gone: Vec<Name> = self.devices.iter().filter(|(name, unit)| !stays(name, unit)).map(|(name, _)| name.clone()).collect();
+        for name in gone {
+            if let Some(unit) = self.devices.remove(&name) {
+                unit.stop.cancel();
+                unit.end(&name, DEVICE_STOP).await;
+                applied.stopped.push(format!("device {name}"));
+            }
+        }
+        self.links.retain(|name, (link, _)| next.links.get(name) == Some(link));
+    }
+
+    fn start_devices(&mut self, next: &Config, applied: &mut Applied) {
+        for name in next.devices.keys() {
+            if self.devices.contains_key(name) {
+                continue;
+            }
+            let Some(key) = DeviceKey::of(next, name) else { continue };
+            let connection = match self.links.get(&key.device.link) {
+                Some((_, connection)) => Arc::clone(connection),
+                None => {
+                    let Link::ModbusTcp(settings) = &key.link;
+                    let connection = Connection::new(&key.device.link, settings.clone());
+                    self.links.insert(key.device.link.clone(), (key.link.clone(), Arc::clone(&connection)));
+                    connection
+                }
+            };
+            let plugin = self.plugins.get(&key.plugin.file);
+            let outlet = HubOutlet::new(self.journal.clone(), Arc::clone(&self.live));
+            let unit = DeviceUnit::start(name, key, plugin, connection, outlet, self.journal.clone());
+            self.devices.insert(name.clone(), unit);
+            applied.started.push(format!("device {name}"));
+        }
+    }
+
+    async fn stop_sinks(&mut self, next: &Config, applied: &mut Applied) {
+        let stays = |name: &Name, unit: &SinkUnit| SinkKey::of(next, name).is_some_and(|key| key == unit.key);
+        let gone: Vec<Name> = self.sinks.iter().filter(|(name, unit)| !stays(name, unit)).map(|(name, _)| name.clone()).collect();
+        for name in gone {
+            self.live.forget(&name);
+            if let Some(mut unit) = self.sinks.remove(&name) {
+                unit.live = None;
+                unit.stop.cancel();
+                unit.end(&name).await;
+                applied.stopped.push(format!("sink {name}"));
+            }
+        }
+    }
+
+    async fn start_sinks(&mut self, next: &Config, applied: &mut Applied) -> Result<(), HubError> {
+        self.reading_routes.set(next.routes.values());
+        for name in next.sinks.keys() {
+            if self.sinks.contains_key(name) {
+                continue;
+            }
+            let Some(key) = SinkKey::of(next, name) else { continue };
+            let unit = SinkUnit::start(&next.hub.name, name, key, &self.journal, &self.reading_routes).await?;
+            self.sinks.insert(name.clone(), unit);
+            applied.started.push(format!("sink {name}"));
+        }
+        Ok(())
+    }
+
+    /// Takes away the streams of sources that changed or are gone. Returns the names of those that must be made.
+    fn withdraw_sources(&mut self, next: &Config, applied: &mut Applied) -> Vec<Name> {
+        for name in self.config.sources.keys() {
+            if units::assignments(&self.config, name) != units::assignments(next, name) {
+                self.derivation.withdraw(name);
+                applied.stopped.push(format!("source {name}"));
+            }
+        }
+        let changed = |name: &&Name| units::assignments(&self.config, name) != units::assignments(next, name);
+        next.sources.keys().filter(changed).cloned().collect()
+    }
+
+    /// Makes the streams of sources, and brings them to where the journal is.
+    async fn assign_sources(&mut self, next: &Config, sources: Vec<Name>, applied: &mut Applied) -> Result<(), HubError> {
+        if sources.is_empty() {
+            return Ok(());
+        }
+        self.journal.flush().await?;
+        let assignments: Vec<_> = sources.iter().flat_map(|name| units::assignments(next, name).unwrap_or_default()).collect();
+        let mut reader = self.journal.reader()?;
+        let derivation = self.derivation.clone();
+        let replayed = tokio::task::spawn_blocking(move || derivation.assign(assignments, &mut reader, Timestamp::now()));
+        let late_blocks = replayed.await.map_err(HubError::Task)??;
+        if late_blocks > 0 {
+            warn!("{late_blocks} blocks ended while no hub ran; they are closed now");
+        }
+        applied.started.extend(sources.into_iter().map(|name| format!("source {name}")));
+        Ok(())
+    }
+}
+
+impl Applied {
+    fn note_routes(&mut self, before: &Config, after: &Config) {
+        let gone = before.routes.iter().filter(|(name, route)| after.routes.get(*name) != Some(route));
+        self.stopped.extend(gone.map(|(name, _)| format!("route {name}")));
+        let new = after.routes.iter().filter(|(name, route)| before.routes.get(*name) != Some(route));
+        self.started.extend(new.map(|(name, _)| format!("route {name}")));
+    }
+}
+
+/// The configuration of a hub that does nothing yet.
+fn nothing_yet(config: &Config) -> Config {
+    Config {
+        links: BTreeMap::new(),
+        plugins: BTreeMap::new(),
+        devices: BTreeMap::new(),
+        rule_sets: BTreeMap::new(),
+        sources: BTreeMap::new(),
+        routes: BTreeMap::new(),
+        sinks: BTreeMap::new(),
+        ..config.clone()
+    }
+}
+
+/// An error and its causes in one line.
+pub(crate) fn describe(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+

@@ -1,0 +1,77 @@
+//! What plugins say of a configuration when nothing is connected: refusals, settings that do not fit, points.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::capability::modbus::Connection;
+use crate::config::model::{Config, Link, Name};
+use crate::hub::{CommandError, describe};
+use crate::hub::units::DeviceKey;
+use crate::plugin::device::{self, OpenError};
+use crate::plugin::{Failure, Loader, Plugin};
+use crate::reading::Point;
+
+/// What came of opening one device.
+#[derive(Debug)]
+pub enum Finding {
+    /// Its points.
+    Points(Vec<Point>),
+    /// The plugin's file cannot be used.
+    Plugin(String),
+    /// The plugin asks for more than the device is granted.
+    Grants(String),
+    /// The settings do not fit.
+    Settings(String),
+    /// Anything else.
+    Device(String),
+}
+
+/// Opens every device of the configuration without its link.
+pub async fn open_devices(config: &Config, loader: &Loader) -> BTreeMap<Name, Finding> {
+    let mut plugins: BTreeMap<PathBuf, Result<Arc<Plugin>, String>> = BTreeMap::new();
+    let mut findings = BTreeMap::new();
+    for name in config.devices.keys() {
+        let Some(key) = DeviceKey::of(config, name) else { continue };
+        let file = &key.plugin.file;
+        if !plugins.contains_key(file) {
+            let (loader, path) = (loader.clone(), file.clone());
+            let loaded = tokio::task::spawn_blocking(move || loader.load(&path).map_err(|error| describe(&error))).await;
+            plugins.insert(file.clone(), loaded.unwrap_or_else(|error| Err(error.to_string())));
+        }
+        let finding = match plugins.get(file) {
+            Some(Ok(plugin)) => open(name, &key, plugin).await,
+            Some(Err(error)) => Finding::Plugin(error.clone()),
+            None => continue,
+        };
+        findings.insert(name.clone(), finding);
+    }
+    findings
+}
+
+async fn open(name: &str, key: &DeviceKey, plugin: &Arc<Plugin>) -> Finding {
+    let Link::ModbusTcp(settings) = &key.link;
+    let connection = Connection::unplugged(&key.device.link, settings.clone());
+    match device::open(&key.spec(name, Arc::clone(plugin), connection)).await {
+        Ok(opened) => Finding::Points(opened.catalog.points.clone()),
+        Err(OpenError::Refused(refusal)) => Finding::Grants(format!("plugin {}: {refusal}", key.device.plugin)),
+        Err(OpenError::Failure(Failure::Settings(message))) => Finding::Settings(message),
+        Err(error) => Finding::Device(error.to_string()),
+    }
+}
+
+/// Opens one device over its real link and has it carry out a command.
+pub async fn command(config: &Config, device: &str, name: &str, arguments: &str) -> Result<String, CommandError> {
+    let not_running = |reason: String| CommandError::Refused(reason);
+    let key = DeviceKey::of(config, device).ok_or_else(|| CommandError::NotRunning(device.to_owned()))?;
+    let loader = super::loader(&config.hub.state).map_err(|error| not_running(describe(&error)))?;
+    let file = key.plugin.file.clone();
+    let loaded = tokio::task::spawn_blocking(move || loader.load(&file).map_err(|error| describe(&error))).await;
+    let plugin = loaded.map_err(|error| not_running(error.to_string()))?.map_err(not_running)?;
+    let Link::ModbusTcp(settings) = &key.link;
+    let connection = Connection::new(&key.device.link, settings.clone());
+    let opened = device::open(&key.spec(device, plugin, connection)).await;
+    let mut opened = opened.map_err(|error| not_running(describe(&error)))?;
+    let answer = opened.driver.command(name, arguments).await.map_err(|error| not_running(error.to_string()))?;
+    answer.map_err(|failure| CommandError::Refused(failure.to_string()))
+}

@@ -1,0 +1,239 @@
+//! The units of a hub, each with the key that says when it may stay as it is.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+
+use super::{HubError, describe};
+use super::outlet::HubOutlet;
+use super::queue::{JournalQueue, ReadingRoutes};
+use crate::capability::modbus::{self, Connection};
+use crate::config::model::{self, Config, Path, Select};
+use crate::journal::Journal;
+use crate::pipeline::{Assignment, Rules, units};
+use crate::plugin::device::{self, Command, DeviceSpec, DeviceStatus, Phase};
+use crate::plugin::{LoadError, Plugin};
+use crate::sink::runner::{self, DeliveryStatus};
+use crate::sink::{Built, LiveSender, live_queue};
+
+/// Name under which a driver opens the one link of its device.
+const MAIN_LINK: &str = "main";
+/// Commands that may wait for a device.
+const COMMANDS: usize = 8;
+
+/// The part of a configuration that a device depends on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeviceKey {
+    pub device: model::Device,
+    pub link: model::Link,
+    pub plugin: model::Plugin,
+}
+
+impl DeviceKey {
+    pub fn of(config: &Config, name: &str) -> Option<Self> {
+        let device = config.devices.get(name)?.clone();
+        let link = config.links.get(&device.link)?.clone();
+        let plugin = config.plugins.get(&device.plugin)?.clone();
+        Some(DeviceKey { device, link, plugin })
+    }
+
+    /// What the configuration lets the device's plugin import: reading its link, and what it grants by name.
+    pub fn granted(&self) -> Vec<String> {
+        let model::Link::ModbusTcp(_) = &self.link;
+        let mut granted = vec![String::from("tutin:modbus/client")];
+        granted.extend(self.device.grants.iter().cloned());
+        granted.dedup();
+        granted
+    }
+
+    /// The task's specification.
+    pub fn spec(&self, name: &str, plugin: Arc<Plugin>, connection: Arc<Connection>) -> DeviceSpec {
+        let link = modbus::Link::new(connection, self.device.unit, &self.device.more_units);
+        DeviceSpec {
+            name: name.into(),
+            plugin,
+            links: BTreeMap::from([(MAIN_LINK.to_owned(), link)]),
+            granted: self.granted(),
+            limits: self.device.limits.clone(),
+            interval: self.device.interval,
+            settings: self.device.settings.to_string(),
+        }
+    }
+}
+
+/// A device's task.
+pub struct DeviceUnit {
+    pub key: DeviceKey,
+    pub stop: CancellationToken,
+    pub status: watch::Receiver<DeviceStatus>,
+    pub commands: mpsc::Sender<Command>,
+    task: Option<JoinHandle<()>>,
+}
+
+impl DeviceUnit {
+    /// Starts the task; a device whose plugin is not there is parked with the reason.
+    pub fn start(
+        name: &str,
+        key: DeviceKey,
+        plugin: Option<&Result<Arc<Plugin>, Arc<LoadError>>>,
+        connection: Arc<Connection>,
+        outlet: HubOutlet,
+        journal: Journal,
+    ) -> Self {
+        let (status, shown) = watch::channel(DeviceStatus::starting());
+        let (commands, inbox) = mpsc::channel(COMMANDS);
+        let stop = CancellationToken::new();
+        tokio::spawn(record_phases(name.to_owned(), shown.clone(), journal));
+        let reason = match plugin {
+            Some(Ok(plugin)) => {
+                let spec = key.spec(name, Arc::clone(plugin), connection);
+                let run = device::run(spec, Arc::new(outlet), inbox, status, stop.clone());
+                return DeviceUnit { key, stop, status: shown, commands, task: Some(tokio::spawn(run)) };
+            }
+            Some(Err(error)) => describe(&**error),
+            None => format!("plugin {} is not loaded", key.device.plugin),
+        };
+        error!(device = name, "parked: {reason}");
+        status.send_modify(|status| status.phase = Phase::Parked(reason));
+        DeviceUnit { key, stop, status: shown, commands, task: None }
+    }
+
+    /// Waits for the end of the task.
+    pub async fn end(self, name: &str, patience: Duration) {
+        let Some(mut task) = self.task else { return };
+        if tokio::time::timeout(patience, &mut task).await.is_err() {
+            warn!(device = name, "its last poll was broken off after {} s", patience.as_secs());
+            task.abort();
+        }
+    }
+}
+
+/// Writes each change of a device's phase into the journal.
+async fn record_phases(device: String, mut status: watch::Receiver<DeviceStatus>, journal: Journal) {
+    let mut last = Phase::Starting;
+    while status.changed().await.is_ok() {
+        let phase = status.borrow_and_update().phase.clone();
+        if phase == last {
+            continue;
+        }
+        let (name, reason) = match &phase {
+            Phase::Starting => ("starting", ""),
+            Phase::Running => ("running", ""),
+            Phase::Failing(reason) => ("failing", reason.as_str()),
+            Phase::Restarting(reason) => ("restarting", reason.as_str()),
+            Phase::Parked(reason) => ("parked", reason.as_str()),
+        };
+        let event = serde_json::json!({ "event": "device", "device": device, "phase": name, "reason": reason });
+        if journal.event(event).await.is_err() {
+            return;
+        }
+        last = phase;
+    }
+}
+
+/// The part of a configuration that a sink depends on, its name and feeds included.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SinkKey {
+    sink: model::Sink,
+    live: bool,
+    journaled: bool,
+}
+
+impl SinkKey {
+    pub fn of(config: &Config, name: &str) -> Option<Self> {
+        let sink = config.sinks.get(name)?.clone();
+        let leads = |route: &&model::Route| route.to.iter().any(|to| to == name);
+        let is_live = |route: &model::Route| matches!(route.select, Select::Readings { path: Path::Live, .. });
+        let routes = || config.routes.values().filter(leads);
+        Some(SinkKey { sink, live: routes().any(is_live), journaled: routes().any(|route| !is_live(route)) })
+    }
+}
+
+/// A sink's runners: one for what comes through the journal, one for what comes live.
+pub struct SinkUnit {
+    pub key: SinkKey,
+    pub stop: CancellationToken,
+    pub status: Vec<watch::Receiver<DeliveryStatus>>,
+    pub live: Option<LiveSender>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl SinkUnit {
+    pub async fn start(
+        hub: &str,
+        name: &str,
+        key: SinkKey,
+        journal: &Journal,
+        routes: &Arc<ReadingRoutes>,
+    ) -> Result<Self, HubError> {
+        let mut unit = SinkUnit { key, stop: CancellationToken::new(), status: Vec::new(), live: None, tasks: Vec::new() };
+        let build = || {
+            let failed = |source| HubError::Sink { sink: name.to_owned(), source };
+            Built::from_config(hub, &unit.key.sink).map_err(failed)
+        };
+        let (mut tasks, mut shown) = (Vec::new(), Vec::new());
+        let delivery = &unit.key.sink.delivery;
+        if unit.key.journaled {
+            let queue = JournalQueue::open(hub, name, journal, routes).await?;
+            let (status, receiver) = watch::channel(DeliveryStatus::default());
+            let (name, sink, delivery, stop) = (name.to_owned(), build()?, delivery.clone(), unit.stop.clone());
+            tasks.push(tokio::spawn(async move { runner::run(&name, sink, queue, delivery, stop, status).await }));
+            shown.push(receiver);
+        }
+        if unit.key.live {
+            let (sender, queue) = live_queue(name, delivery.live_queue);
+            let (status, receiver) = watch::channel(DeliveryStatus::default());
+            let (name, sink, delivery, stop) = (name.to_owned(), build()?, delivery.clone(), unit.stop.clone());
+            tasks.push(tokio::spawn(async move { runner::run(&name, sink, queue, delivery, stop, status).await }));
+            shown.push(receiver);
+            unit.live = Some(sender);
+        }
+        (unit.tasks, unit.status) = (tasks, shown);
+        Ok(unit)
+    }
+
+    /// Waits for the runners, which end by themselves after the token was cancelled.
+    pub async fn end(self, name: &str) {
+        drop(self.live);
+        for task in self.tasks {
+            if task.await.is_err() {
+                error!(sink = name, "its runner ended in a panic");
+            }
+        }
+    }
+}
+
+/// The streams of a source. `None`: there is no such source.
+pub fn assignments(config: &Config, name: &str) -> Option<Vec<Assignment>> {
+    let source = config.sources.get(name)?;
+    let mut assignments = Vec::new();
+    for (rule_set_name, rule_set) in source.rule_sets.iter().filter_map(|name| Some((name, config.rule_sets.get(name)?))) {
+        for (parameter_name, parameter) in &source.parameters {
+            let Some(device) = config.devices.get(&parameter.device) else { continue };
+            assignments.push(Assignment {
+                source: name.to_owned(),
+                parameter: parameter_name.clone(),
+                rule_set: rule_set_name.clone(),
+                device: parameter.device.clone(),
+                point: parameter.point.clone(),
+                unit: parameter.unit.clone(),
+                molar_mass: parameter.molar_mass.or_else(|| units::molar_mass(parameter_name)),
+                molar_volume: rule_set.molar_volume,
+                rules: Rules {
+                    block: rule_set.block,
+                    coverage: rule_set.coverage,
+                    lateness: rule_set.lateness,
+                    interval: device.interval,
+                    conversion: units::Conversion::NONE,
+                },
+                plant: source.plant,
+            });
+        }
+    }
+    Some(assignments)
+}

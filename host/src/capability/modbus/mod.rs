@@ -4,6 +4,9 @@ mod functions;
 mod link;
 mod request;
 
+#[cfg(test)]
+mod tests;
+
 pub use link::{Connection, ConnectionState, Link};
 pub use request::RequestError;
 

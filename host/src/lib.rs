@@ -1,15 +1,25 @@
 //! Tutin: an integration hub for automated emission monitoring.
 //!
-//! The modules stand in the order in which a reading passes them; `ARCHITECTURE.md` has the picture and the invariants.
+//! The modules stand in the order in which a reading passes them, the vocabulary first; `ARCHITECTURE.md` has the picture and the
+//! invariants.
 
 pub mod average;
-pub mod capability;
-pub mod config;
-pub mod journal;
-pub mod hub;
-pub mod pipeline;
-pub mod plugin;
 pub mod reading;
-pub mod sink;
 pub mod status;
 pub mod time;
+
+pub mod config;
+
+pub mod capability;
+pub mod plugin;
+
+pub mod journal;
+
+pub mod pipeline;
+
+pub mod sink;
+
+pub mod hub;
+
+pub mod cli;
+pub mod simulator;

@@ -10,11 +10,15 @@ pub mod simulate;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
+
+/// Signals within this time are one.
+const ONE_PRESS: Duration = Duration::from_millis(500);
 
 /// Integration hub for automated emission monitoring.
 #[derive(Debug, Parser)]
@@ -41,8 +45,7 @@ enum Command {
     #[command(subcommand)]
     Plugin(plugin::Command),
     /// Run a simulated analyzer or authority until Ctrl-C.
-    #[command(subcommand)]
-    Simulate(simulate::Arguments),
+    Simulate(simulate::SimulateArgs),
 }
 
 impl Arguments {
@@ -78,6 +81,8 @@ impl Arguments {
 async fn cancel_at_signal(shutdown: CancellationToken) {
     wait_for_signal().await;
     shutdown.cancel();
+    // One press of Ctrl-C may arrive more than once: from the terminal, and from a parent that passes it on.
+    tokio::time::sleep(ONE_PRESS).await;
     wait_for_signal().await;
     std::process::exit(130);
 }

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::block;
 use super::error::JournalError;
-use super::schema::{self, KIND_CATALOG, KIND_READINGS};
+use super::schema::{self, KIND_AVERAGES, KIND_CATALOG, KIND_READINGS};
 use super::writer::Cursor;
 use crate::average::Average;
 use crate::reading::{DeviceCatalog, PollSet};
@@ -98,6 +98,24 @@ impl Reader {
             }
             from = entry + 1;
         }
+    }
+
+    /// Averages that were stored behind an entry, each with its own entry, in order.
+    pub fn averages_after(&self, after: u64) -> Result<Vec<(u64, Average)>, JournalError> {
+        let mut statement =
+            self.connection.prepare_cached("SELECT seq, payload FROM entry WHERE seq > ?1 AND kind = ?2 ORDER BY seq")?;
+        let after = i64::try_from(after).unwrap_or(i64::MAX);
+        let rows = statement.query_map(params![after, KIND_AVERAGES], |row| {
+            Ok((u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0), row.get::<_, Vec<u8>>(1)?))
+        })?;
+        let mut averages = Vec::new();
+        for row in rows {
+            let (entry, payload) = row?;
+            let list: Vec<Average> = serde_json::from_slice(&payload)
+                .map_err(|error| JournalError::Damaged { entry, what: error.to_string() })?;
+            averages.extend(list.into_iter().map(|average| (entry, average)));
+        }
+        Ok(averages)
     }
 
     /// Hands over every poll set that was committed at `from` or later, with its entry.

@@ -26,8 +26,9 @@ use crate::time::Timestamp;
 /// Pause before the first restart; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// After this many restarts in a row without a good poll the device is parked.
+/// After this many restarts in a row the device is parked. A driver that ran well for [`RECOVERED`] begins a new row.
 const RESTARTS: u32 = 10;
+const RECOVERED: Duration = Duration::from_secs(60);
 /// A parked device is tried again this often: drivers always come back, but not at the others' cost.
 const PARKED_PAUSE: Duration = Duration::from_secs(600);
 /// A driver that says `more` is asked again at once, at most this often in one beat.
@@ -170,6 +171,7 @@ pub async fn run<O: Outlet>(
         snapshot: Vec::new(),
         snapshot_at: Instant::now(),
         falls: 0,
+        started_at: Instant::now(),
         start_at: Instant::now(),
     };
     task.run(commands, shutdown).await;
@@ -192,8 +194,10 @@ struct Task<O> {
     catalog: Option<Arc<DeviceCatalog>>,
     snapshot: Vec<u8>,
     snapshot_at: Instant,
-    /// Restarts since the last good poll.
+    /// Restarts in a row.
     falls: u32,
+    /// When the driver was started last.
+    started_at: Instant,
     /// When the driver may be started.
     start_at: Instant,
 }
@@ -243,6 +247,7 @@ impl<O: Outlet> Task<O> {
         }
         let catalog = &opened.catalog;
         info!(device = &*self.spec.name, "started: {}, {} points", catalog.plugin, catalog.points.len());
+        self.started_at = Instant::now();
         self.catalog = Some(Arc::clone(catalog));
         self.opened = Some(opened);
     }
@@ -331,7 +336,9 @@ impl<O: Outlet> Task<O> {
     }
 
     fn good(&mut self) {
-        self.falls = 0;
+        if self.started_at.elapsed() >= RECOVERED {
+            self.falls = 0;
+        }
         let name = &*self.spec.name;
         self.status.send_if_modified(|status| match std::mem::replace(&mut status.phase, Phase::Running) {
             Phase::Running => false,
@@ -374,6 +381,7 @@ impl<O: Outlet> Task<O> {
     }
 
     fn park(&mut self, reason: String) {
+        self.falls = 0;
         self.start_at = Instant::now() + PARKED_PAUSE;
         error!(device = &*self.spec.name, "parked: {reason}; tried again in {} min", PARKED_PAUSE.as_secs() / 60);
         self.status.send_modify(|status| status.phase = Phase::Parked(reason));

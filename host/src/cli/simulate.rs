@@ -1,0 +1,196 @@
+//! `tutin simulate`: analyzers and an authority to rehearse with, each as a process of its own.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use tokio_util::sync::CancellationToken;
+
+use crate::simulator::analyzer::{self, Cycle, CycleError, Fault, Fitting, Model};
+use crate::simulator::authority::{self, Behaviour, Received, Requirement};
+use crate::simulator::{Analyzer, Authority, StartError};
+
+/// Runs a simulated analyzer or authority until it is interrupted.
+#[derive(Debug, Clone, Args)]
+pub struct SimulateArgs {
+    /// What to simulate.
+    #[command(subcommand)]
+    pub what: Simulated,
+}
+
+/// What can be simulated.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Simulated {
+    /// Teledyne T200 over Modbus TCP: NO, NO2 and NOx in ppb, replayed from recorded data.
+    TeledyneT200(AnalyzerArgs),
+    /// Teledyne T300 over Modbus TCP: CO in ppm, replayed from recorded data.
+    TeledyneT300(AnalyzerArgs),
+    /// An authority that receives, checks and acknowledges averages and readings over HTTP.
+    Authority(AuthorityArgs),
+}
+
+/// Options of a simulated analyzer. Durations are written as in `500ms`, `1s`, `20m`.
+#[derive(Debug, Clone, Args)]
+pub struct AnalyzerArgs {
+    /// Address to listen on; port 0 lets the system choose.
+    #[arg(long, default_value = "127.0.0.1:5020", value_name = "ADDRESS:PORT")]
+    pub listen: SocketAddr,
+    /// How long a recorded hour lasts; 0s holds the first row.
+    #[arg(long, default_value = "1s", value_parser = duration)]
+    pub step: Duration,
+    /// Row of the recording to begin with.
+    #[arg(long, default_value_t = 0)]
+    pub start_row: usize,
+    /// Share of NO2 in NOx, 0 to 1 (T200).
+    #[arg(long, default_value_t = 0.05, value_parser = share)]
+    pub no2_share: f64,
+    /// Time constant of the reading after a switch to zero or span gas.
+    #[arg(long, default_value = "3s", value_parser = duration)]
+    pub response: Duration,
+    /// Time from one automatic zero and span check to the next; without it there are none.
+    #[arg(long, value_parser = duration, value_name = "DURATION")]
+    pub zero_every: Option<Duration>,
+    /// How long zero gas flows in each check.
+    #[arg(long, default_value = "10s", value_parser = duration, requires = "zero_every")]
+    pub zero_for: Duration,
+    /// How long span gas flows after the zero gas in each check.
+    #[arg(long, default_value = "10s", value_parser = duration, requires = "zero_every")]
+    pub span_for: Duration,
+    /// What it is fitted with: range3, o2, co2, o3, m_series.
+    #[arg(long, value_delimiter = ',')]
+    pub fitted: Vec<Fitting>,
+    /// What is wrong: silent, refuse, slow:MS, exception:CODE, wrong_word_order, frozen, or the id of a status bit
+    /// such as invalid_conc. May be repeated.
+    #[arg(long = "fault", value_parser = fault)]
+    pub faults: Vec<Fault>,
+    /// Address for GET /state, POST /fault and POST /clear.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub control: Option<SocketAddr>,
+}
+
+/// Options of a simulated authority.
+#[derive(Debug, Clone, Args)]
+pub struct AuthorityArgs {
+    /// Address to listen on; port 0 lets the system choose.
+    #[arg(long, default_value = "127.0.0.1:8081", value_name = "ADDRESS:PORT")]
+    pub listen: SocketAddr,
+    /// Bearer token to ask for; without it any is good.
+    #[arg(long, env = "TUTIN_SIMULATED_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+    /// Members that an average must have, as name:kind or this|that:kind, kind being any, text, number or time.
+    #[arg(long, value_delimiter = ',', default_value = "source:text,parameter:text,start:time,mean|value:number")]
+    pub require: Vec<Requirement>,
+    /// File to append every received object to, as JSON lines.
+    #[arg(long, value_name = "FILE")]
+    pub store: Option<PathBuf>,
+    /// How it begins: accept, refuse, unavailable, stall, store_and_stall, vanish.
+    #[arg(long, default_value = "accept")]
+    pub behaviour: Behaviour,
+    /// Address for GET /received and POST /control.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub control: Option<SocketAddr>,
+}
+
+/// Why the command ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum SimulateError {
+    /// The simulator did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The automatic check leaves no time to measure.
+    #[error(transparent)]
+    Cycle(#[from] CycleError),
+    /// Nobody reads what it says.
+    #[error("cannot write to the standard output")]
+    Output(#[from] io::Error),
+}
+
+/// Runs until `shutdown` is cancelled.
+pub async fn run(args: SimulateArgs, shutdown: CancellationToken) -> Result<(), SimulateError> {
+    match args.what {
+        Simulated::TeledyneT200(args) => analyzer(Model::T200, args, shutdown).await,
+        Simulated::TeledyneT300(args) => analyzer(Model::T300, args, shutdown).await,
+        Simulated::Authority(args) => authority(args, shutdown).await,
+    }
+}
+
+async fn analyzer(model: Model, args: AnalyzerArgs, shutdown: CancellationToken) -> Result<(), SimulateError> {
+    let cycle = args.zero_every.map(|every| Cycle::new(every, args.zero_for, args.span_for)).transpose()?;
+    let options = analyzer::Options {
+        step: args.step,
+        start_row: args.start_row,
+        no2_share: args.no2_share,
+        response: args.response,
+        cycle,
+        fittings: BTreeSet::from_iter(args.fitted),
+        faults: args.faults,
+    };
+    let mut handle = Analyzer::start(model, options, args.listen).await?;
+    say(format_args!("{model}: Modbus TCP on {}, any unit id", handle.address()))?;
+    say(format_args!("replays one recorded hour per {:?}, from row {}", args.step, args.start_row))?;
+    for fault in handle.state().faults {
+        say(format_args!("fault: {fault:?}"))?;
+    }
+    if let Some(control) = args.control {
+        let control = handle.open_control(control).await?;
+        say(format_args!("control: http://{control}/state, /fault, /clear"))?;
+    }
+    shutdown.cancelled().await;
+    handle.shutdown().await;
+    Ok(())
+}
+
+async fn authority(args: AuthorityArgs, shutdown: CancellationToken) -> Result<(), SimulateError> {
+    let options =
+        authority::Options { token: args.token, required: args.require, store: args.store, behaviour: args.behaviour };
+    let mut handle = Authority::start(options, args.listen).await?;
+    say(format_args!("authority: {0}/v1/averages and {0}/v1/readings", handle.url()))?;
+    if let Some(control) = args.control {
+        let control = handle.open_control(control).await?;
+        say(format_args!("control: http://{control}/received, /control"))?;
+    }
+    let mut known = handle.received().len();
+    loop {
+        let new = tokio::select! {
+            new = handle.after(known) => new,
+            () = shutdown.cancelled() => break,
+        };
+        known += new.len();
+        new.iter().try_for_each(|received| say(format_args!("{}", line(received))))?;
+    }
+    let report = handle.report();
+    say(format_args!("received {}, duplicates {}", report.received.len(), report.duplicates))?;
+    handle.shutdown().await;
+    Ok(())
+}
+
+/// What is printed of a received object.
+pub fn line(received: &Received) -> String {
+    let object = serde_json::Value::Object(received.object.clone());
+    format!("{} {} {} {object}", received.arrived, received.receipt, received.key)
+}
+
+fn say(text: std::fmt::Arguments<'_>) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{text}")?;
+    out.flush()
+}
+
+fn fault(text: &str) -> Result<Fault, Infallible> {
+    text.parse()
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|_| format!("{text} is not a number"))?;
+    if (0.0..=1.0).contains(&share) { Ok(share) } else { Err(format!("{text} is not from 0 to 1")) }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration: jiff::SignedDuration =
+        text.parse().map_err(|error| format!("{error}; write it as in 500ms or 20m"))?;
+    Duration::try_from(duration).map_err(|_| "a duration cannot be negative".into())
+}

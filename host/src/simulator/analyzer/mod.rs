@@ -1,0 +1,22 @@
+//! Teledyne T200 (NO, NO2, NOx) and T300 (CO) as Modbus TCP servers.
+//!
+//! [`Analyzer`] is the instrument as a function of time: registers, status bits, zero and span. [`Analyzer::start`] puts it
+//! behind a socket and returns the [`AnalyzerHandle`] that changes its faults while it runs.
+//!
+//! The recording's stack concentrations are served as they are. A T200 measures up to 20 ppm, so that a real one would
+//! stand behind a dilution; the simulator has no such limit.
+
+mod calibration;
+mod control;
+mod fault;
+mod instrument;
+mod map;
+mod server;
+mod t200;
+mod t300;
+
+pub use calibration::{Cycle, CycleError, Phase, Range};
+pub use fault::{Fault, UnknownWarning};
+pub use instrument::{Analyzer, Options, Refusal};
+pub use map::{Fitting, Model};
+pub use server::{AnalyzerHandle, State};

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::lines::{Lines, Origin};
-use super::{SOON, root};
+use super::{SOON, built_file};
 
 /// A temporary folder with a configuration and what the hub makes of it. It outlives the processes that run in it, so that a test
 /// can end one and start the next on the same journal.
@@ -134,16 +134,10 @@ impl Drop for Hub {
 
 /// The binary beside the one that runs this test.
 pub fn binary() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let profile = test.ancestors().nth(2).unwrap();
-    let binary = profile.join("tutin");
-    assert!(binary.is_file(), "{} is not built; run: cargo build --package tutin", binary.display());
-    binary
+    built_file("tutin", "cargo build --package tutin")
 }
 
-/// A built plugin, as in `plugin("teledyne_t")`.
+/// A built plugin, as in `plugin("teledyne-t")`.
 pub fn plugin(name: &str) -> PathBuf {
-    let file = root().join("target/plugins").join(format!("{name}.wasm"));
-    assert!(file.is_file(), "{} is not built; run: cargo xtask plugins", file.display());
-    file
+    built_file(&format!("plugins/{name}.wasm"), "cargo xtask plugins")
 }

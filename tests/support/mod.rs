@@ -18,7 +18,14 @@ use std::time::Duration;
 /// How long a test waits for an event that should come soon. Long, because a busy machine is no fault of the hub.
 pub const SOON: Duration = Duration::from_secs(30);
 
-/// The workspace's folder.
-pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+/// A file of the tests' own folder.
+pub fn test_file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+/// A file in the folder that cargo builds to, or in one above this test's binary; the command makes it when it is missing.
+pub fn built_file(name: &str, command: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let found = test.ancestors().map(|folder| folder.join(name)).find(|file| file.is_file());
+    found.unwrap_or_else(|| panic!("{name} is missing; run: {command}"))
 }

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
 
-use super::root;
+use super::{built_file, test_file};
 
 /// What a device holds: for each table, values by the address of the first of them. What is not given is not there, and
 /// is answered with exception 2, illegal data address.
@@ -95,8 +94,8 @@ impl Pymodbus {
     }
 
     fn start_on(map: Map, port: u16) -> Self {
-        let mut command = Command::new(interpreter());
-        command.arg(root().join("tests/support/pymodbus_server.py")).arg(port.to_string());
+        let mut command = Command::new(built_file("peers/venv/bin/python", "cargo xtask setup"));
+        command.arg(test_file("support/pymodbus_server.py")).arg(port.to_string());
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let stdin = process.stdin.take().unwrap();
         let stdout = BufReader::new(process.stdout.take().unwrap());
@@ -187,10 +186,4 @@ impl Drop for Pymodbus {
     fn drop(&mut self) {
         self.vanish();
     }
-}
-
-fn interpreter() -> PathBuf {
-    let interpreter = root().join("target/peers/venv/bin/python");
-    assert!(interpreter.is_file(), "pymodbus is not installed; run: cargo xtask setup");
-    interpreter
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use crate::{plugins, process, setup, tidy};
+use crate::{process, setup, tidy};
 
 type Step = (&'static str, fn(&Path) -> Result<()>);
 
@@ -17,7 +17,7 @@ const STEPS: &[Step] = &[
     ("lints", |root| {
         process::run(process::cargo(root).args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
     }),
-    ("plugins", |root| plugins::build(root).map(|_| ())),
+    ("plugins", crate::build_plugins),
     // The whole workspace is named so that dependencies get the same features as in the tests and are built once.
     ("host", |root| process::run(process::cargo(root).args(["build", "--workspace", "--bin", "tutin"]))),
     ("tests", |root| process::run(process::cargo(root).args(["test", "--workspace"]))),

@@ -6,14 +6,13 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::{plugins, process, setup};
+use crate::{plugins, process};
 
-/// Builds what is missing and becomes `tutin demo`, so that its output, its exit code and Ctrl-C are the user's own.
+/// Builds everything, what builds it included, and becomes `tutin demo`, so that its output, its exit code and Ctrl-C are the user's own.
 pub fn run(root: &Path, arguments: &[String]) -> Result<()> {
-    setup::for_building(root)?;
-    plugins::build(root)?;
+    crate::build_plugins(root)?;
     process::run(process::cargo(root).args(["build", "--package", "tutin"]))?;
-    let hub = process::target(root).join("debug/tutin");
+    let hub = plugins::target_dir(root).join("debug/tutin");
     let error = Command::new(&hub).arg("demo").args(arguments).current_dir(root).exec();
     Err(error).with_context(|| format!("cannot start {}", hub.display()))
 }

@@ -2,6 +2,7 @@
 //!
 //! They stand in Rust and not in shell scripts, so that whoever can build the hub can run them.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -14,6 +15,7 @@ mod plugins;
 mod process;
 mod setup;
 mod tidy;
+mod wasm_toolchain;
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "What the project needs done, one command each")]
@@ -67,7 +69,7 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Ci => ci::run(&root),
         Command::Demo { arguments } => demo::run(&root, &arguments),
-        Command::Plugins => plugins::build(&root).map(|_| ()),
+        Command::Plugins => build_plugins(&root),
         Command::Tidy { write_fingerprints: true } => tidy::fingerprints::write(&root),
         Command::Tidy { write_fingerprints: false } => tidy::run(&root),
         Command::Bench(options) => bench::run(&root, &options),
@@ -75,4 +77,12 @@ fn run(command: Command) -> Result<()> {
         Command::BenchServer(options) => bench::server::run(&options),
         Command::BenchNative(options) => bench::native::run(&options),
     }
+}
+
+/// Names what was built, with what each plugin asks to be allowed.
+fn build_plugins(root: &Path) -> Result<()> {
+    for plugin in plugins::build(root)? {
+        println!("{plugin}");
+    }
+    Ok(())
 }

@@ -7,16 +7,14 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::process;
+use crate::wasm_toolchain::Toolchain;
+use crate::{plugins, process};
 
 const PYMODBUS: &str = "pymodbus==3.16.1";
-const WASM_TARGET: &str = "wasm32-unknown-unknown";
-/// What compiles plugins where rustup offers no WebAssembly target.
-const WASM_PACKAGES: [&str; 5] = ["rustc-web", "cargo-web", "rust-web-src", "rust-web-llvm", "lld-22"];
 
 /// Everything: what builds need and what tests need.
 pub fn run(root: &Path) -> Result<()> {
-    for_building(root)?;
+    Toolchain::find_or_install()?;
     components(root)?;
     let mut packages = Vec::new();
     if process::find("mosquitto").is_none() {
@@ -29,25 +27,9 @@ pub fn run(root: &Path) -> Result<()> {
     pymodbus(root)
 }
 
-/// What `cargo xtask plugins` and `demo` need.
-pub fn for_building(_root: &Path) -> Result<()> {
-    if rustup_has_target() || WASM_PACKAGES.iter().all(|package| is_installed(package)) {
-        return Ok(());
-    }
-    if process::find("rustup").is_some() {
-        println!("adding the rustup target {WASM_TARGET}");
-        if process::run(Command::new("rustup").args(["target", "add", WASM_TARGET])).is_ok() {
-            return Ok(());
-        }
-        println!("rustup cannot add it; taking Debian's compiler for WebAssembly");
-    }
-    let missing: Vec<_> = WASM_PACKAGES.into_iter().filter(|package| !is_installed(package)).collect();
-    install(&missing).with_context(|| format!("plugins need either the rustup target {WASM_TARGET} or these packages"))
-}
-
 /// The interpreter of the Modbus peer of the tests; see `pymodbus` in `tests/support`.
 fn venv(root: &Path) -> PathBuf {
-    root.join("target/peers/venv")
+    plugins::target_dir(root).join("peers/venv")
 }
 
 fn pymodbus(root: &Path) -> Result<()> {
@@ -85,19 +67,6 @@ fn components(root: &Path) -> Result<()> {
     }
     process::run(Command::new("rustup").args(["component", "add"]).args(&missing).current_dir(root))
         .with_context(|| format!("missing; to install by hand: rustup component add {}", missing.join(" ")))
-}
-
-fn rustup_has_target() -> bool {
-    let output = Command::new("rustc").args(["--print", "target-libdir", "--target", WASM_TARGET]).output();
-    output.is_ok_and(|output| {
-        let folder = String::from_utf8_lossy(&output.stdout);
-        output.status.success() && Path::new(folder.trim()).is_dir()
-    })
-}
-
-fn is_installed(package: &str) -> bool {
-    let output = Command::new("dpkg-query").args(["--show", "--showformat=${db:Status-Status}", package]).output();
-    output.is_ok_and(|output| output.stdout == b"installed")
 }
 
 fn install(packages: &[&str]) -> Result<()> {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 
-use crate::process;
+use crate::{plugins, process};
 
 mod child;
 mod hub;
@@ -101,15 +101,15 @@ fn build(root: &Path, options: &Options) -> Result<Programs> {
         PathBuf::new()
     } else {
         packages.extend(["--package", "tutin"]);
-        crate::plugins::build(root)?;
-        root.join("target/plugins/modbus_map.wasm")
+        let built = plugins::build(root)?.into_iter().find(|plugin| plugin.name == "modbus-map");
+        built.context("there is no plugin modbus-map")?.file
     };
     let (profile, folder) = match options.profile {
         Profile::Release => ("release", "release"),
         Profile::Dev => ("dev", "debug"),
     };
     process::run(process::cargo(root).args(["build", "--profile", profile]).args(packages))?;
-    let folder = process::target(root).join(folder);
+    let folder = plugins::target_dir(root).join(folder);
     Ok(Programs { hub: folder.join("tutin"), bench: folder.join("xtask"), plugin })
 }
 

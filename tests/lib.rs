@@ -1,1 +1,1 @@
-//! Scenario tests live in the test target.
+//! This crate has only its test target, `main.rs`.

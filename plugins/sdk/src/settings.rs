@@ -1,0 +1,107 @@
+//! Settings and arguments from JSON into types, with errors that name the member.
+
+use serde::de::DeserializeOwned;
+
+use crate::failure::Failure;
+
+/// The arguments of a command; no text at all counts as an empty object.
+pub fn arguments<T: DeserializeOwned>(json: &str) -> Result<T, Failure> {
+    parse("arguments", if json.is_empty() { "{}" } else { json })
+}
+
+/// A failure that names a member, for checks that the type cannot make: `wrong("points[3].bit", "must be 0 to 15")`.
+pub fn wrong(member: &str, why: impl std::fmt::Display) -> Failure {
+    Failure::settings(format!("settings.{member}: {why}"))
+}
+
+/// The candidate that was most likely meant, when there is one close enough.
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
+        .filter(|(similarity, _)| *similarity > 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+pub(crate) fn parse<T: DeserializeOwned>(root: &str, json: &str) -> Result<T, Failure> {
+    let mut reader = serde_json::Deserializer::from_str(json);
+    let parsed = serde_path_to_error::deserialize(&mut reader)
+        .map_err(|err| (err.path().to_string(), err.into_inner()))
+        .and_then(|value| reader.end().map(|()| value).map_err(|err| (".".to_owned(), err)));
+    parsed.map_err(|(path, err)| {
+        // "?" is how the path ends inside a member whose name was not complete.
+        let member = match path.trim_end_matches('?').trim_end_matches('.') {
+            "" => root.to_owned(),
+            path => format!("{root}.{path}"),
+        };
+        Failure::settings(format!("{member}: {}", explain(&err)))
+    })
+}
+
+/// The reader's words without its position, which counts in JSON that the administrator never saw, and with the
+/// name that was meant.
+fn explain(err: &serde_json::Error) -> String {
+    let text = err.to_string();
+    let position = format!(" at line {} column {}", err.line(), err.column());
+    let text = text.strip_suffix(&position).unwrap_or(&text);
+    match meant(text) {
+        Some(name) => format!("{text}; did you mean `{name}`?"),
+        None => text.to_owned(),
+    }
+}
+
+/// serde says "unknown field `x`, expected one of `a`, `b`".
+fn meant(text: &str) -> Option<&str> {
+    let (unknown, expected) = text.strip_prefix("unknown ")?.split_once(", expected ")?;
+    let name = unknown.split('`').nth(1)?;
+    nearest(name, expected.split('`').skip(1).step_by(2))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "read by no one but the parser")]
+    struct Settings {
+        points: Vec<Entry>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "read by no one but the parser")]
+    struct Entry {
+        address: u16,
+        word_order: Option<crate::words::WordOrder>,
+    }
+
+    fn check(json: &str, expected: &str) {
+        let failure = parse::<Settings>("settings", json).unwrap_err();
+        assert_eq!(failure.to_string(), expected);
+    }
+
+    #[test]
+    fn an_error_names_the_member_and_what_was_meant() {
+        check(
+            r#"{"points": [{"address": 1}, {"address": 1, "word_ordr": "high_first"}]}"#,
+            "settings.points[1].word_ordr: unknown field `word_ordr`, expected `address` or `word_order`; did you mean `word_order`?",
+        );
+        check(
+            r#"{"points": [{"address": 70000}]}"#,
+            "settings.points[0].address: invalid value: integer `70000`, expected u16",
+        );
+        check(r#"{"points": [{}]}"#, "settings.points[0]: missing field `address`");
+        check("{", "settings: EOF while parsing an object");
+        check(r#"{"points": []} x"#, "settings: trailing characters");
+    }
+
+    #[test]
+    fn a_name_like_none_is_not_guessed() {
+        assert_eq!(nearest("temperature", ["no2", "o2"]), None);
+        assert_eq!(nearest("invalid_con", ["invalid_conc", "in_zero_cal"]), Some("invalid_conc"));
+    }
+}

@@ -1,0 +1,4 @@
+//! Smaller tests against real peers.
+
+mod hub;
+mod peers;

@@ -1,0 +1,31 @@
+//! Real peers and the hub itself, each started for one test and ended with it.
+//!
+//! Everything listens on a free port of the loopback interface and lives in a temporary folder. A peer that is not installed fails the test with
+//! the line that installs it: a test that is skipped proves nothing.
+
+#![allow(dead_code, reason = "each part is whole, whichever of it the tests of the day need")]
+
+pub mod hub;
+pub mod lines;
+pub mod mosquitto;
+pub mod ports;
+pub mod pymodbus;
+pub mod store;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long a test waits for an event that should come soon. Long, because a busy machine is no fault of the hub.
+pub const SOON: Duration = Duration::from_secs(30);
+
+/// A file of the tests' own folder.
+pub fn test_file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+/// A file in the folder that cargo builds to, or in one above this test's binary; the command makes it when it is missing.
+pub fn built_file(name: &str, command: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let found = test.ancestors().map(|folder| folder.join(name)).find(|file| file.is_file());
+    found.unwrap_or_else(|| panic!("{name} is missing; run: {command}"))
+}

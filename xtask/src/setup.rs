@@ -1,0 +1,100 @@
+//! `cargo xtask setup`: installs what builds and tests need, or says in one line what to type.
+//!
+//! Invariant: only what is missing is installed, and running it again on a complete machine changes nothing.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::wasm_toolchain::Toolchain;
+use crate::{plugins, process};
+
+const PYMODBUS: &str = "pymodbus==3.16.1";
+
+/// Everything: what builds need and what tests need.
+pub fn run(root: &Path) -> Result<()> {
+    Toolchain::find_or_install()?;
+    components(root)?;
+    let mut packages = Vec::new();
+    if process::find("mosquitto").is_none() {
+        packages.push("mosquitto");
+    }
+    if !process::succeeds(python().args(["-c", "import ensurepip, venv"])) {
+        packages.push("python3-venv");
+    }
+    install(&packages)?;
+    pymodbus(root)
+}
+
+/// The interpreter of the Modbus peer of the tests; see `pymodbus` in `tests/support`.
+fn venv(root: &Path) -> PathBuf {
+    plugins::target_dir(root).join("peers/venv")
+}
+
+fn pymodbus(root: &Path) -> Result<()> {
+    let venv = venv(root);
+    let interpreter = venv.join("bin/python");
+    let (name, version) = PYMODBUS.split_once("==").context("the pinned version of pymodbus")?;
+    let check = format!("import importlib.metadata as m; assert m.version('{name}') == '{version}'");
+    if process::succeeds(Command::new(&interpreter).args(["-c", &check])) {
+        return Ok(());
+    }
+    println!("installing {PYMODBUS} into {}", venv.display());
+    let by_hand = format!("python3 -m venv {0} && {0}/bin/python -m pip install {PYMODBUS}", venv.display());
+    process::run(python().args(["-m", "venv", "--clear"]).arg(&venv))
+        .and_then(|()| {
+            let pip = ["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", PYMODBUS];
+            process::run(Command::new(&interpreter).args(pip))
+        })
+        .with_context(|| format!("the Modbus peer of the tests is missing; to install it by hand: {by_hand}"))
+}
+
+/// Debian's own interpreter when there is one: `python3-venv` belongs to it and not to another that comes first in PATH.
+fn python() -> Command {
+    let debian = Path::new("/usr/bin/python3");
+    if debian.is_file() { Command::new(debian) } else { Command::new("python3") }
+}
+
+fn components(root: &Path) -> Result<()> {
+    let missing: Vec<_> = [("fmt", "rustfmt"), ("clippy", "clippy")]
+        .into_iter()
+        .filter(|(command, _)| !process::succeeds(process::cargo(root).args([command, "--version"])))
+        .map(|(_, component)| component)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    process::run(Command::new("rustup").args(["component", "add"]).args(&missing).current_dir(root))
+        .with_context(|| format!("missing; to install by hand: rustup component add {}", missing.join(" ")))
+}
+
+fn install(packages: &[&str]) -> Result<()> {
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let list = packages.join(" ");
+    let by_hand = format!("apt-get update && apt-get install --yes --no-install-recommends {list}");
+    if process::find("apt-get").is_none() {
+        bail!("missing: {list}. This is no Debian; install them as your system does");
+    }
+    if !is_root() {
+        bail!("missing: {list}. As root: {by_hand}");
+    }
+    println!("installing {list}");
+    let apt = || {
+        let mut apt = Command::new("apt-get");
+        apt.env("DEBIAN_FRONTEND", "noninteractive");
+        apt
+    };
+    process::run(apt().args(["update", "--quiet"]))
+        .and_then(|()| {
+            let arguments = ["install", "--yes", "--quiet", "--no-install-recommends"];
+            process::run(apt().args(arguments).args(packages))
+        })
+        .with_context(|| format!("cannot install {list}; by hand: {by_hand}"))
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}

@@ -6,11 +6,28 @@
 //!
 //! Invariant: a record counts as accepted only when the far end confirmed it.
 
+mod built;
+mod cause;
+mod file;
+mod http_json;
+mod live;
+mod mqtt;
+pub mod payload;
 mod record;
+pub mod runner;
+mod tls;
+
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
+mod samples;
 
 use std::future::Future;
 use std::time::Duration;
 
+pub use built::{BuildError, Built};
+pub use live::{LiveQueue, LiveSender, live_queue};
+pub use mqtt::{Placeholder, TopicError, placeholders};
 pub use record::{Content, PollSelection, Record};
 
 /// What became of one record.

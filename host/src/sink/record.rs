@@ -1,5 +1,6 @@
 //! What is handed to a sink.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::average::Average;
@@ -35,7 +36,17 @@ pub struct PollSelection {
 impl PollSelection {
     /// The selected rows in order.
     pub fn readings(&self) -> impl Iterator<Item = Reading<'_>> {
-        self.set.readings().filter(|reading| match &self.wanted {
+        self.rows().map(|(_, reading)| reading)
+    }
+
+    /// The selected rows in order, each with its position in the whole poll.
+    pub fn rows(&self) -> impl Iterator<Item = (usize, Reading<'_>)> {
+        self.rows_in(0..self.set.len())
+    }
+
+    /// The selected rows among these, each with its position in the whole poll.
+    pub fn rows_in(&self, rows: Range<usize>) -> impl Iterator<Item = (usize, Reading<'_>)> {
+        rows.filter_map(|row| Some((row, self.set.reading(row)?))).filter(|(_, reading)| match &self.wanted {
             None => true,
             Some(wanted) => wanted.get(usize::from(reading.index)).copied().unwrap_or(false),
         })

@@ -1,0 +1,114 @@
+//! A file as a far end: it vanishes when its folder turns into something else.
+
+use std::fs;
+use std::path::PathBuf;
+
+use super::{FarEnd, build, contract, is_accepted, is_retry};
+use crate::config::model::{FieldMap, File, FileFormat, Shape, SinkKind};
+use crate::sink::Sink;
+use crate::sink::samples::{average_record, poll_record};
+
+struct Disk {
+    folder: tempfile::TempDir,
+}
+
+impl Disk {
+    fn place(&self) -> PathBuf {
+        self.folder.path().join("place")
+    }
+
+    fn path(&self) -> PathBuf {
+        self.place().join("out.jsonl")
+    }
+}
+
+fn file(path: PathBuf, format: FileFormat) -> SinkKind {
+    let fields = FieldMap::default();
+    SinkKind::File(File { path, format, shape: Shape::Reading, fields, rotate_bytes: 1 << 20, keep: 0 })
+}
+
+impl FarEnd for Disk {
+    async fn start() -> Self {
+        Disk { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn kind(&self) -> SinkKind {
+        file(self.path(), FileFormat::JsonLines)
+    }
+
+    async fn vanish(&mut self) {
+        let away = self.folder.path().join("away");
+        if self.place().exists() {
+            fs::rename(self.place(), away).unwrap();
+        }
+        fs::write(self.place(), "not a folder").unwrap();
+    }
+
+    async fn come_back(&mut self) {
+        let away = self.folder.path().join("away");
+        fs::remove_file(self.place()).unwrap();
+        if away.exists() {
+            fs::rename(away, self.place()).unwrap();
+        }
+    }
+
+    async fn arrived(&mut self, count: usize) -> Vec<String> {
+        let text = fs::read_to_string(self.path()).unwrap();
+        let key = |line: &str| {
+            let object: serde_json::Value = serde_json::from_str(line).unwrap();
+            object["key"].as_str().unwrap().to_owned()
+        };
+        let keys: Vec<String> = text.lines().map(key).collect();
+        assert!(keys.len() >= count, "{keys:?}");
+        keys
+    }
+}
+
+contract!(Disk);
+
+#[tokio::test]
+async fn a_full_disk_means_retry() {
+    // The operating system's own full disk.
+    let mut sink = build(file("/dev/full".into(), FileFormat::JsonLines));
+    let outcomes = sink.deliver(&[average_record(0)]).await;
+    assert!(outcomes.iter().all(is_retry), "{outcomes:?}");
+    assert!(format!("{outcomes:?}").contains("No space left on device"), "{outcomes:?}");
+}
+
+#[tokio::test]
+async fn csv_holds_readings_and_averages_in_files_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.csv");
+    let mut sink = build(file(path.clone(), FileFormat::Csv));
+
+    let outcomes = sink.deliver(&[poll_record(0), average_record(0)]).await;
+
+    assert!(outcomes.iter().all(is_accepted), "{outcomes:?}");
+    let readings = fs::read_to_string(folder.path().join("out.csv.1")).unwrap();
+    let lines: Vec<&str> = readings.split_terminator("\r\n").collect();
+    assert_eq!(lines[0], "key,hub,device,point,at,received_at,value,unit,state,qualifiers,status,raw");
+    let row = "poll-0/0,north,no2-north,a,1970-01-01T00:00:00Z,1970-01-01T00:00:00Z,0.5,[ppb],valid,,,";
+    assert_eq!((lines[1], lines.len()), (row, 3));
+    let averages = fs::read_to_string(path).unwrap();
+    assert!(averages.starts_with("key,hub,source,parameter,"), "{averages}");
+    assert_eq!(averages.lines().count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pipe_is_written_as_soon_as_somebody_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let mut sink = build(file(path.clone(), FileFormat::JsonLines));
+
+    // Nobody reads: the runner gives up waiting.
+    let records = [average_record(0)];
+    let waiting = tokio::time::timeout(std::time::Duration::from_millis(50), sink.deliver(&records)).await;
+    assert!(waiting.is_err());
+
+    let reader = tokio::task::spawn_blocking(move || fs::read_to_string(path).unwrap());
+    assert!(sink.deliver(&records).await.iter().all(is_accepted));
+    sink.close().await;
+    let text = reader.await.unwrap();
+    assert_eq!(text.lines().count(), 1, "written once although it was tried twice: {text}");
+}

@@ -274,6 +274,16 @@ pub enum Shape {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FieldMap(pub Vec<Field>);
 
+impl FieldMap {
+    /// Names in the payload that take a member of the record, and which.
+    pub fn members(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().filter_map(|field| match &field.from {
+            FieldSource::Member(member) => Some((field.name.as_str(), member.as_str())),
+            FieldSource::Fixed(_) => None,
+        })
+    }
+}
+
 /// One member of a payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {

@@ -1,0 +1,198 @@
+//! What can only be said once plugins have been asked for their points, and still without any instrument.
+//!
+//! The caller opens the plugins and knows the units; this module knows which line of the configuration to blame.
+
+use std::collections::BTreeMap;
+
+use crate::config::NamedFile;
+use crate::config::mistake::{Mistake, nearest};
+use crate::config::model::{Config, FieldMap, Name, Parameter, Pattern, Select, SinkKind};
+use crate::config::places::Places;
+use crate::config::problem::{Problem, Severity};
+use crate::config::section::{path_text, quoted};
+use crate::reading::{Point, PointKind};
+
+/// What a plugin said about the configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PluginFinding {
+    /// The device can be opened with its settings, and these are its points.
+    Points {
+        /// Member of `[devices]`.
+        device: Name,
+        /// In the plugin's order.
+        points: Vec<Point>,
+    },
+    /// Something is wrong with a plugin, a grant or a device's settings.
+    Fault {
+        /// Which option or section, as in `devices.no2.settings.model`.
+        path: String,
+        /// Whether the device can run in spite of it.
+        severity: Severity,
+        /// What is wrong.
+        message: String,
+        /// What to do about it.
+        help: Option<String>,
+    },
+}
+
+/// The gas whose amount a unit counts; without its molar mass ppb do not convert to mg/m3.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Gas<'a> {
+    /// Name of the parameter, by which the usual gases are known.
+    pub parameter: &'a str,
+    /// The configured molar mass, g/mol.
+    pub molar_mass: Option<f64>,
+}
+
+/// Says whether the first unit converts to the second for this gas, and if not, why.
+pub type Convertible<'a> = dyn Fn(&str, &str, Gas<'_>) -> Result<(), String> + 'a;
+
+/// Members that the records of each kind have in payloads.
+#[derive(Debug, Clone, Copy)]
+pub struct Members<'a> {
+    /// Of an average.
+    pub averages: &'a [&'a str],
+    /// Of a reading.
+    pub readings: &'a [&'a str],
+}
+
+/// Named files that are not there.
+pub fn missing_files(files: &[NamedFile]) -> Vec<Problem> {
+    let missing = files.iter().filter(|named| !named.file.is_file());
+    missing
+        .map(|named| {
+            let mistake = Mistake::MissingFile { file: named.file.display().to_string() };
+            Problem::new(named.option.clone(), Some(named.place.clone()), &mistake)
+        })
+        .collect()
+}
+
+/// Compares what the configuration says of points and units with what the plugins say. Devices without a
+/// finding are not checked.
+pub fn check(config: &Config, places: &Places, findings: &[PluginFinding], convertible: &Convertible<'_>) -> Vec<Problem> {
+    let mut problems: Vec<Problem> = findings.iter().filter_map(|finding| fault(finding, places)).collect();
+    let points: BTreeMap<&str, &[Point]> = findings
+        .iter()
+        .filter_map(|finding| match finding {
+            PluginFinding::Points { device, points } => Some((device.as_str(), points.as_slice())),
+            PluginFinding::Fault { .. } => None,
+        })
+        .collect();
+    for (source_name, source) in &config.sources {
+        for (name, parameter) in &source.parameters {
+            let Some(points) = points.get(parameter.device.as_str()) else { continue };
+            if let Some((option, mistake)) = parameter_mistake(name, parameter, points, convertible) {
+                let path = path(&["sources", source_name, "parameters", name, option]);
+                let place = places.nearest(&path);
+                problems.push(Problem::new(path, place, &mistake));
+            }
+        }
+    }
+    routes(config, places, &points, &mut problems);
+    problems
+}
+
+/// Compares field maps with the members that the records of their routes have.
+pub fn check_members(config: &Config, places: &Places, members: Members<'_>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (route_name, route) in &config.routes {
+        let (content, known) = match route.select {
+            Select::Averages { .. } => ("averages", members.averages),
+            Select::Readings { .. } => ("readings", members.readings),
+        };
+        for sink in &route.to {
+            let Some(fields) = config.sinks.get(sink).map(|sink| fields_of(&sink.kind)) else { continue };
+            for (name, found) in fields.members().filter(|(_, member)| !known.contains(member)) {
+                let mistake = Mistake::NoSuchMember {
+                    content,
+                    found: found.to_owned(),
+                    route: route_name.clone(),
+                    nearest: nearest(found, known.iter().copied()).map(quoted),
+                    known: known.iter().map(|known| (*known).to_owned()).collect(),
+                };
+                let path = path(&["sinks", sink, "fields", name]);
+                let place = places.nearest(&path);
+                problems.push(Problem::new(path, place, &mistake));
+            }
+        }
+    }
+    problems
+}
+
+fn fields_of(kind: &SinkKind) -> &FieldMap {
+    match kind {
+        SinkKind::HttpJson(sink) => &sink.fields,
+        SinkKind::File(sink) => &sink.fields,
+        SinkKind::Mqtt(sink) => &sink.fields,
+    }
+}
+
+fn fault(finding: &PluginFinding, places: &Places) -> Option<Problem> {
+    let PluginFinding::Fault { path, severity, message, help } = finding else { return None };
+    Some(Problem {
+        severity: *severity,
+        path: path.clone(),
+        message: message.clone(),
+        help: help.clone(),
+        place: places.nearest(path),
+        conceal: false,
+    })
+}
+
+/// What is wrong with a parameter, and which of its options is to blame.
+fn parameter_mistake(
+    name: &str,
+    parameter: &Parameter,
+    points: &[Point],
+    convertible: &Convertible<'_>,
+) -> Option<(&'static str, Mistake)> {
+    let (device, id) = (parameter.device.clone(), parameter.point.clone());
+    let Some(point) = points.iter().find(|point| point.id == id) else {
+        let ids = || points.iter().map(|point| point.id.as_str());
+        let (nearest, known) = (nearest(&id, ids()).map(quoted), ids().map(str::to_owned).collect());
+        return Some(("point", Mistake::NoSuchPoint { device, found: id, nearest, known }));
+    };
+    if point.kind == PointKind::Text {
+        return Some(("point", Mistake::TextPoint { point: id, device }));
+    }
+    let to = parameter.unit.as_ref().filter(|unit| **unit != point.unit)?;
+    if point.unit.is_empty() {
+        return Some(("unit", Mistake::NoUnit { point: id, device, to: to.clone() }));
+    }
+    let gas = Gas { parameter: name, molar_mass: parameter.molar_mass };
+    let cause = convertible(&point.unit, to, gas).err()?;
+    Some(("unit", Mistake::UnitsDoNotConvert { from: point.unit.clone(), to: to.clone(), cause }))
+}
+
+/// Each pattern for points must match one of the devices that the route takes, once all of these are known.
+fn routes(config: &Config, places: &Places, points: &BTreeMap<&str, &[Point]>, problems: &mut Vec<Problem>) {
+    for (name, route) in &config.routes {
+        let Select::Readings { devices, points: wanted, .. } = &route.select else { continue };
+        let chosen = || config.devices.keys().filter(|device| fits(devices, device));
+        if !chosen().all(|device| points.contains_key(device.as_str())) {
+            continue;
+        }
+        let ids: Vec<&str> = chosen()
+            .filter_map(|device| points.get(device.as_str()))
+            .flat_map(|points| points.iter().map(|point| point.id.as_str()))
+            .collect();
+        for pattern in wanted.iter().filter(|pattern| !ids.iter().any(|id| pattern.matches(id))) {
+            let near = nearest(&pattern.0, ids.iter().copied()).map(quoted);
+            let known = ids.iter().map(|id| (*id).to_owned()).collect();
+            let what = "point of the route's devices";
+            let mistake =
+                Mistake::PatternMatchesNothing { what, pattern: pattern.0.clone(), nearest: near, known };
+            let path = path(&["routes", name, "points"]);
+            let place = places.nearest(&path);
+            problems.push(Problem::new(path, place, &mistake));
+        }
+    }
+}
+
+fn fits(patterns: &[Pattern], name: &str) -> bool {
+    patterns.iter().any(|pattern| pattern.matches(name))
+}
+
+fn path(keys: &[&str]) -> String {
+    path_text(&keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>())
+}

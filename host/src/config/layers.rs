@@ -1,0 +1,133 @@
+//! From files and environment to one tree.
+//!
+//! Later layers override earlier ones: built-in defaults, files in the order given, environment. The environment's
+//! `TUTIN__DEVICES__NO2_NORTH__INTERVAL` is `devices.no2-north.interval`: two underscores separate, letter case does not
+//! count, and one underscore stands for any character that variables cannot have.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use toml::de::DeTable;
+
+use crate::config::mistake::Mistake;
+use crate::config::place::{Origin, OriginName, Place};
+use crate::config::problem::Problem;
+use crate::config::tree::{Entry, Node, Table, Value, from_document, merge};
+
+const DEFAULTS: &str = include_str!("defaults.toml");
+const PREFIX: &str = "TUTIN__";
+
+/// All layers in one tree.
+pub(crate) struct Layers {
+    pub table: Table,
+    pub problems: Vec<Problem>,
+    /// Files that could not be read at all.
+    pub unreadable: Vec<PathBuf>,
+    /// The built-in layer's text, the place of defaults.
+    pub built_in: Arc<Origin>,
+    /// Start of the first file, the place of what is missing as a whole.
+    pub first: Option<Place>,
+    /// False when a text was not TOML: what was read of it may lack anything.
+    pub whole: bool,
+}
+
+/// Reads and merges.
+pub(crate) fn read(files: &[PathBuf], environment: &[(String, String)]) -> Layers {
+    let built_in = Arc::new(Origin { name: OriginName::BuiltIn, text: DEFAULTS.to_owned(), layer: 0 });
+    let mut layers = Layers {
+        table: Table::new(),
+        problems: Vec::new(),
+        unreadable: Vec::new(),
+        built_in: built_in.clone(),
+        first: None,
+        whole: true,
+    };
+    layers.add_text(&built_in);
+    for (position, file) in files.iter().enumerate() {
+        layers.add_file(file, position + 1);
+    }
+    for (position, (variable, text)) in environment.iter().enumerate() {
+        layers.add_variable(variable, text, files.len() + 1 + position);
+    }
+    layers
+}
+
+impl Layers {
+    fn add_file(&mut self, file: &Path, layer: usize) {
+        match fs::read_to_string(file) {
+            Ok(text) => {
+                let origin = Arc::new(Origin { name: OriginName::File(file.to_owned()), text, layer });
+                self.first.get_or_insert_with(|| Place { origin: origin.clone(), span: 0..0 });
+                self.add_text(&origin);
+            }
+            Err(err) => {
+                let mistake = Mistake::UnreadableFile { file: file.display().to_string(), cause: err.to_string() };
+                self.problems.push(Problem::new("", None, &mistake));
+                self.unreadable.push(file.to_owned());
+                self.whole = false;
+            }
+        }
+    }
+
+    fn add_text(&mut self, origin: &Arc<Origin>) {
+        let (document, errors) = DeTable::parse_recoverable(&origin.text);
+        for err in errors {
+            let place = Place { origin: origin.clone(), span: err.span().unwrap_or(0..0) };
+            let mistake = if err.message() == "duplicate key" {
+                Mistake::Duplicate
+            } else {
+                self.whole = false;
+                Mistake::Syntax { cause: err.message().to_owned() }
+            };
+            let path = match mistake {
+                Mistake::Duplicate => origin.text.get(place.span.clone()).unwrap_or_default().to_owned(),
+                _ => String::new(),
+            };
+            self.problems.push(Problem::new(path, Some(place), &mistake));
+        }
+        merge(&mut self.table, from_document(document.get_ref(), origin));
+    }
+
+    fn add_variable(&mut self, variable: &str, text: &str, layer: usize) {
+        let Some(path) = variable.get(..PREFIX.len()).filter(|prefix| prefix.eq_ignore_ascii_case(PREFIX)) else {
+            return;
+        };
+        let segments: Vec<&str> = variable.get(path.len()..).unwrap_or_default().split("__").collect();
+        let name = OriginName::Environment(variable.to_owned());
+        let origin = Arc::new(Origin { name, text: text.to_owned(), layer });
+        let place = Place { span: 0..origin.text.len(), origin };
+        match overlay(&self.table, &segments, text, &place) {
+            Ok(table) => merge(&mut self.table, table),
+            Err((first, second)) => {
+                let mistake = Mistake::AmbiguousVariable { variable: variable.to_owned(), first, second };
+                self.problems.push(Problem::new("", Some(place), &mistake));
+            }
+        }
+    }
+}
+
+/// The tables around one variable's value, with the names that the layers below use. Two names that the
+/// variable's spelling cannot tell apart come back as the error.
+fn overlay(below: &Table, segments: &[&str], text: &str, place: &Place) -> Result<Table, (String, String)> {
+    let Some((segment, rest)) = segments.split_first() else { return Ok(Table::new()) };
+    let mut fitting = below.keys().filter(|key| folded(key) == folded(segment));
+    let key = match (fitting.next(), fitting.next()) {
+        (Some(first), Some(second)) => return Err((first.clone(), second.clone())),
+        (Some(only), None) => only.clone(),
+        _ => segment.to_lowercase(),
+    };
+    let value = if rest.is_empty() {
+        Value::Loose(text.to_owned())
+    } else {
+        let empty = Table::new();
+        let below = below.get(&key).and_then(|entry| entry.node.as_table()).unwrap_or(&empty);
+        Value::Table(overlay(below, rest, text, place)?)
+    };
+    let entry = Entry { key: place.clone(), node: Node { value, place: place.clone() } };
+    Ok(Table::from([(key, entry)]))
+}
+
+fn folded(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect()
+}

@@ -1,0 +1,182 @@
+//! Every sentence that the configuration says about a mistake, in one place.
+//!
+//! `Display` is what is wrong, [`Mistake::help`] what to do about it. A translation replaces this file.
+
+use thiserror::Error;
+
+use crate::config::problem::Severity;
+
+/// A mistake in a configuration.
+#[derive(Debug, Clone, Error)]
+pub(crate) enum Mistake {
+    #[error("cannot read {file}: {cause}")]
+    UnreadableFile { file: String, cause: String },
+    #[error("not valid TOML: {cause}")]
+    Syntax { cause: String },
+    #[error("defined twice")]
+    Duplicate,
+    #[error("{variable} fits both {first:?} and {second:?}")]
+    AmbiguousVariable { variable: String, first: String, second: String },
+    #[error("unknown {what} {found:?}")]
+    Unknown { what: &'static str, found: String, nearest: Option<String>, known: Vec<String> },
+    #[error("no {what} {found:?}")]
+    NoSuch { what: String, found: String, nearest: Option<String>, defined: Vec<String> },
+    #[error("expected {expected}, found {found}")]
+    WrongType { expected: String, found: String },
+    #[error("missing; expected {expected}")]
+    Missing { expected: String },
+    #[error("{found} is out of range: expected {expected}")]
+    OutOfRange { found: String, expected: String },
+    #[error("{found:?} is not {expected}")]
+    Malformed { found: String, expected: String, advice: Option<String> },
+    #[error("is empty; expected {expected}")]
+    Empty { expected: String },
+    #[error("{item} stands twice in the list")]
+    Repeated { item: String },
+    #[error("a secret must not stand in the configuration")]
+    PlainSecret,
+    #[error("the secret cannot be read from {reference}: {cause}")]
+    UnreadableSecret { reference: String, cause: String },
+    #[error("expected either env or file, found {found}")]
+    SecretReference { found: String },
+    #[error("{longest_key} = {longest} is under {shortest_key} = {shortest}")]
+    MaxUnderMin { longest_key: &'static str, longest: String, shortest_key: &'static str, shortest: String },
+    #[error("equals without pointer: there is nothing to compare")]
+    EqualsWithoutPointer,
+    #[error("{status} is an acknowledgement and a refusal at once")]
+    StatusTwice { status: u16 },
+    #[error("{block} does not divide 24 h")]
+    BlockDoesNotDivideDay { block: String },
+    #[error("{interval} is longer than the {block} block of rule set {rule_set:?} for source {source_name:?}")]
+    IntervalOverBlock { interval: String, block: String, rule_set: String, source_name: String },
+    #[error("the file {file} does not exist")]
+    MissingFile { file: String },
+    #[error("{pattern:?} matches no {what}")]
+    PatternMatchesNothing { pattern: String, what: &'static str, nearest: Option<String>, known: Vec<String> },
+    #[error("the route matches nothing: no {what}")]
+    RouteMatchesNothing { what: String },
+    #[error("{address} is also the address of link {other:?}{difference}")]
+    SameAddress { address: String, other: String, difference: String },
+    #[error("{file} is also written by sink {other:?}")]
+    SameFile { file: String, other: String },
+    #[error("{id:?} is also the client of sink {other:?} at the same broker")]
+    SameClient { id: String, other: String },
+    #[error("unit {unit} is the device's own")]
+    OwnUnit { unit: u8 },
+    #[error("{{{placeholder}}} is nothing that {content} have, and route {route:?} sends {content} here")]
+    PlaceholderWithoutValue { placeholder: String, content: &'static str, route: String, known: Vec<String> },
+    #[error("no {by} uses it")]
+    Unused { by: &'static str },
+    #[error("the averages of this source go nowhere")]
+    Unrouted,
+    #[error("the configuration has no device: the hub would have nothing to do")]
+    NoDevice,
+    #[error("device {device:?} has no point {found:?}")]
+    NoSuchPoint { device: String, found: String, nearest: Option<String>, known: Vec<String> },
+    #[error("point {point:?} of device {device:?} is text, which has no average")]
+    TextPoint { point: String, device: String },
+    #[error("point {point:?} of device {device:?} has no unit that could be converted to {to}")]
+    NoUnit { point: String, device: String, to: String },
+    #[error("{from} does not convert to {to}: {cause}")]
+    UnitsDoNotConvert { from: String, to: String, cause: String },
+    #[error("{content} have no member {found:?}, and route {route:?} sends {content} here")]
+    NoSuchMember { content: &'static str, found: String, route: String, nearest: Option<String>, known: Vec<String> },
+}
+
+impl Mistake {
+    /// Whether the configuration can be used all the same.
+    pub fn severity(&self) -> Severity {
+        match self {
+            Mistake::SameAddress { .. }
+            | Mistake::Unused { .. }
+            | Mistake::Unrouted
+            | Mistake::NoDevice
+            | Mistake::OwnUnit { .. } => Severity::Warning,
+            _ => Severity::Error,
+        }
+    }
+
+    /// What to do about it.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Mistake::Unknown { nearest, known, .. }
+            | Mistake::PatternMatchesNothing { nearest, known, .. }
+            | Mistake::NoSuchPoint { nearest, known, .. }
+            | Mistake::NoSuchMember { nearest, known, .. } => nearest_or_known(nearest.as_ref(), "valid", known),
+            Mistake::NoSuch { nearest, defined, .. } => nearest_or_known(nearest.as_ref(), "defined", defined)
+                .or_else(|| Some("none is defined".to_owned())),
+            Mistake::PlaceholderWithoutValue { known, .. } => nearest_or_known(None, "valid", known),
+            Mistake::Malformed { advice, .. } => advice.clone(),
+            Mistake::AmbiguousVariable { .. } => Some("set this option in a file".to_owned()),
+            Mistake::PlainSecret => {
+                Some("name where it is kept: { env = \"VARIABLE\" } or { file = \"path\" }".to_owned())
+            }
+            Mistake::SecretReference { .. } => {
+                Some("write { env = \"VARIABLE\" } or { file = \"path\" }".to_owned())
+            }
+            Mistake::BlockDoesNotDivideDay { .. } => {
+                Some("blocks must end at midnight, as with 1min, 20min, 30min or 1h".to_owned())
+            }
+            Mistake::IntervalOverBlock { .. } => {
+                Some("poll more often, or the block has no samples".to_owned())
+            }
+            Mistake::SameAddress { .. } => {
+                Some("many instruments take one connection only: let the devices share one link".to_owned())
+            }
+            Mistake::SameFile { .. } => Some("give each sink a file of its own".to_owned()),
+            Mistake::SameClient { .. } => Some("a broker closes the older of two clients with one name".to_owned()),
+            Mistake::TextPoint { .. } => Some("only points that are numbers can be parameters".to_owned()),
+            Mistake::NoUnit { .. } => {
+                Some("leave the parameter's unit out, or say the point's unit in the device's settings".to_owned())
+            }
+            Mistake::Unrouted => Some("add a route with take = \"averages\" that selects it".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+/// Advice by names: the nearest when there is one, else a list that a person can still read.
+fn nearest_or_known(nearest: Option<&String>, title: &str, known: &[String]) -> Option<String> {
+    const LISTED: usize = 40;
+    if let Some(nearest) = nearest {
+        return Some(format!("did you mean {nearest}?"));
+    }
+    let more = known.len().saturating_sub(LISTED);
+    let list = known.iter().take(LISTED).cloned().collect::<Vec<_>>().join(", ");
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    (!known.is_empty()).then(|| format!("{title}: {list}{rest}"))
+}
+
+/// The name that the writer most probably meant.
+pub(crate) fn nearest<'n>(found: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    let folded = fold(found);
+    let distance = |name: &str| strsim::damerau_levenshtein(&folded, &fold(name));
+    let (best, distance) = known.into_iter().map(|name| (name, distance(name))).min_by_key(|(_, distance)| *distance)?;
+    // One slip in three letters; a name that differs more is no help but a guess.
+    let allowed = (folded.chars().count().max(best.chars().count()) / 3).max(1);
+    (distance <= allowed && folded.chars().count() > distance).then_some(best)
+}
+
+fn fold(name: &str) -> String {
+    name.to_lowercase().replace('-', "_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_near() {
+        let check = |found: &str, known: &[&str], expected: Option<&str>| {
+            assert_eq!(nearest(found, known.iter().copied()), expected, "{found}");
+        };
+        check("intervall", &["interval", "unit"], Some("interval"));
+        check("lin-a", &["line-a", "line-b"], Some("line-a"));
+        check("no3", &["no2", "o2"], Some("no2"));
+        check("NO2", &["no2"], Some("no2"));
+        check("modbus-tcp", &["modbus_tcp"], Some("modbus_tcp"));
+        check("x", &["a", "b"], None);
+        check("temperature", &["interval", "unit"], None);
+        check("anything", &[], None);
+    }
+}

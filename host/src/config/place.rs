@@ -1,0 +1,115 @@
+//! Where a value came from: a file and a span of its text, or an environment variable.
+//!
+//! Every value of the configuration carries its place from the layer to the diagnostic, so that a problem found late
+//! still points at the line that a person wrote.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// One text that configuration was read from.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Which.
+    pub name: OriginName,
+    /// Its whole text; spans count bytes in it.
+    pub text: String,
+    /// Position among the layers: later ones override earlier ones.
+    pub layer: usize,
+}
+
+/// What a text was.
+#[derive(Debug, PartialEq, Eq)]
+pub enum OriginName {
+    /// The defaults inside the program.
+    BuiltIn,
+    /// A file, as it was named on the command line.
+    File(PathBuf),
+    /// An environment variable.
+    Environment(String),
+}
+
+impl Origin {
+    /// The folder that relative paths of this origin start from. `None`: it has none of its own.
+    pub fn folder(&self) -> Option<&Path> {
+        match &self.name {
+            OriginName::BuiltIn => None,
+            OriginName::File(file) => file.parent(),
+            OriginName::Environment(_) => Some(Path::new("")),
+        }
+    }
+}
+
+/// A span of a text.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The text.
+    pub origin: Arc<Origin>,
+    /// Bytes of it.
+    pub span: Range<usize>,
+}
+
+impl Place {
+    /// Line and column of the first character, counted from 1 in characters; `None` for an environment variable.
+    pub fn line_column(&self) -> Option<(usize, usize)> {
+        if matches!(self.origin.name, OriginName::Environment(_)) {
+            return None;
+        }
+        let before = self.origin.text.get(..self.span.start).unwrap_or(&self.origin.text);
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        Some((line, column))
+    }
+
+    /// What sorts places in the order in which a person meets them: by layer, then by position.
+    pub fn order(&self) -> (usize, usize) {
+        (self.origin.layer, self.span.start)
+    }
+}
+
+impl fmt::Display for Place {
+    /// `file:line:column`, or the name of the environment variable.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.origin.name.fmt(f)?;
+        match self.line_column() {
+            Some((line, column)) => write!(f, ":{line}:{column}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Place({self})")
+    }
+}
+
+impl fmt::Display for OriginName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OriginName::BuiltIn => f.write_str("built-in defaults"),
+            OriginName::File(file) => file.display().fmt(f),
+            OriginName::Environment(name) => write!(f, "environment variable {name}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_and_columns_count_characters_from_one() {
+        let text = "a = 1\nтүтін = \"x\"\n";
+        let origin = Arc::new(Origin { name: OriginName::File("a.toml".into()), text: text.into(), layer: 1 });
+        let check = |needle: &str, expected: &str| {
+            let start = text.find(needle).unwrap();
+            let place = Place { origin: origin.clone(), span: start..start + needle.len() };
+            assert_eq!(place.to_string(), expected);
+        };
+        check("a", "a.toml:1:1");
+        check("1", "a.toml:1:5");
+        check("\"x\"", "a.toml:2:9");
+    }
+}

@@ -1,0 +1,43 @@
+//! `[plugins.NAME]` and `[devices.NAME]`.
+
+use crate::config::kind::{Choice, FilePath, List, Reference, Settings, Span, Whole};
+use crate::config::mistake::Mistake;
+use crate::config::model::{Device, Limits, Plugin};
+use crate::config::read::hub;
+use crate::config::section::Section;
+
+/// Interfaces that a device may be granted. Reading its link and writing to the log need no grant.
+const GRANTS: Choice<&str> =
+    Choice { what: "interface", words: &[("tutin:modbus/control", "tutin:modbus/control")] };
+
+pub(super) fn plugin(section: &mut Section<'_, '_>) -> Option<Plugin> {
+    let file = section.required("file", &FilePath { what: "the path of a component (.wasm)", except: None })?;
+    section.note_file("file", &file);
+    Some(Plugin { file })
+}
+
+pub(super) fn device(section: &mut Section<'_, '_>, limits: Option<&Limits>) -> Option<Device> {
+    let plugin = section.required("plugin", &Reference { section: "plugins", member: "plugin" });
+    let link = section.required("link", &Reference { section: "links", member: "link" });
+    let unit = section.or("unit", &Whole::<u8>::from_to(0, 255), "1");
+    let more_units = section.or("more_units", &List::of(Whole::<u8>::from_to(0, 255)), "[]");
+    let interval = section.or("interval", &Span::millis(10, 86_400_000), "1s");
+    let grants = section.or("grants", &List::of(GRANTS), "[]");
+    let limits = section.part("limits", |section| hub::limits(section, limits));
+    let settings = section.or("settings", &Settings, "{}");
+    if let (Some(unit), Some(more_units)) = (unit, &more_units)
+        && more_units.contains(&unit)
+    {
+        section.note("more_units", Mistake::OwnUnit { unit });
+    }
+    Some(Device {
+        plugin: plugin?,
+        link: link?,
+        unit: unit?,
+        more_units: more_units?,
+        interval: interval?,
+        grants: grants?.into_iter().map(str::to_owned).collect(),
+        limits: limits?,
+        settings: settings?,
+    })
+}

@@ -1,0 +1,69 @@
+//! One reader per section of the file: names, kinds, defaults and ranges of its options.
+//!
+//! The ranges and defaults stand here and nowhere else in code; `configs/full.toml` repeats them for people, and a test
+//! compares the two.
+
+mod device;
+mod hub;
+mod link;
+mod route;
+mod sink;
+mod source;
+
+use std::collections::BTreeMap;
+
+use crate::config::mistake::{Mistake, nearest};
+use crate::config::model::{Device, Hub, Journal, Limits, Link, Name, Plugin, Route, RuleSet, Sink, Source};
+use crate::config::section::{Reader, quoted};
+
+const SECTIONS: [&str; 10] =
+    ["hub", "journal", "limits", "links", "plugins", "devices", "rule_sets", "sources", "routes", "sinks"];
+
+/// What could be read. A member with a mistake in it is not here, but its name is in the tree.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    pub hub: Option<Hub>,
+    pub journal: Option<Journal>,
+    pub limits: Option<Limits>,
+    pub links: BTreeMap<Name, Link>,
+    pub plugins: BTreeMap<Name, Plugin>,
+    pub devices: BTreeMap<Name, Device>,
+    pub rule_sets: BTreeMap<Name, RuleSet>,
+    pub sources: BTreeMap<Name, Source>,
+    pub routes: BTreeMap<Name, Route>,
+    pub sinks: BTreeMap<Name, Sink>,
+}
+
+/// Reads every section.
+pub(crate) fn everything(reader: &mut Reader<'_>) -> Draft {
+    unknown_sections(reader);
+    let root = reader.scope.root;
+    let hub = reader.section(root.get("hub"), &["hub"], "hub", hub::hub);
+    let journal = reader.section(root.get("journal"), &["journal"], "journal", hub::journal);
+    let limits = reader.section(root.get("limits"), &["limits"], "limits", |section| hub::limits(section, None));
+    let hub_name = hub.as_ref().map_or("hub", |hub| hub.name.as_str()).to_owned();
+    Draft {
+        hub,
+        journal,
+        links: reader.named("links", |section, _| link::link(section)),
+        plugins: reader.named("plugins", |section, _| device::plugin(section)),
+        devices: reader.named("devices", |section, _| device::device(section, limits.as_ref())),
+        rule_sets: reader.named("rule_sets", |section, _| source::rule_set(section)),
+        sources: reader.named("sources", source::source),
+        routes: reader.named("routes", |section, _| route::route(section)),
+        sinks: reader.named("sinks", |section, name| sink::sink(section, &hub_name, name)),
+        limits,
+    }
+}
+
+fn unknown_sections(reader: &mut Reader<'_>) {
+    for (key, entry) in reader.scope.root.iter().filter(|(key, _)| !SECTIONS.contains(&key.as_str())) {
+        let mistake = Mistake::Unknown {
+            what: "section",
+            found: key.clone(),
+            nearest: nearest(key, SECTIONS).map(quoted),
+            known: SECTIONS.map(str::to_owned).to_vec(),
+        };
+        reader.complain(String::new(), Some(entry.key.clone()), vec![mistake.into()]);
+    }
+}

@@ -1,0 +1,75 @@
+//! Mistakes that no section shows alone: routes that match nothing, blocks without samples, sections that nobody uses.
+//!
+//! Names are taken from the tree, not from what could be read, so that a mistake in one section does not make
+//! others look wrong.
+
+mod peers;
+mod routes;
+
+use crate::config::mistake::Mistake;
+use crate::config::places::Places;
+use crate::config::problem::Problem;
+use crate::config::quantity::show_duration;
+use crate::config::read::Draft;
+use crate::config::section::path_text;
+
+/// Checks that need the whole configuration and nothing else.
+pub(crate) fn check(draft: &Draft, places: &Places) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    intervals(draft, places, &mut problems);
+    routes::check(draft, places, &mut problems);
+    peers::check(draft, places, &mut problems);
+    unused(places, &mut problems);
+    problems
+}
+
+/// A problem at a path made of keys.
+fn problem_at(places: &Places, keys: &[&str], mistake: &Mistake) -> Problem {
+    let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+    let path = path_text(&keys);
+    let place = places.nearest(&path);
+    Problem::new(path, place, mistake)
+}
+
+/// Each device is told once per rule set, however many parameters it has.
+fn intervals(draft: &Draft, places: &Places, problems: &mut Vec<Problem>) {
+    let mut told = Vec::new();
+    for (source_name, source) in &draft.sources {
+        for rule_set in &source.rule_sets {
+            let Some(block) = draft.rule_sets.get(rule_set).map(|rules| rules.block) else { continue };
+            for parameter in source.parameters.values() {
+                let Some(interval) = draft.devices.get(&parameter.device).map(|device| device.interval) else {
+                    continue;
+                };
+                if interval <= block || told.contains(&(&parameter.device, rule_set)) {
+                    continue;
+                }
+                told.push((&parameter.device, rule_set));
+                let mistake = Mistake::IntervalOverBlock {
+                    interval: show_duration(interval),
+                    block: show_duration(block),
+                    rule_set: rule_set.clone(),
+                    source_name: source_name.clone(),
+                };
+                problems.push(problem_at(places, &["devices", &parameter.device, "interval"], &mistake));
+            }
+        }
+    }
+}
+
+/// Sections that are there and have no effect. References are taken as written, even when the section has mistakes.
+fn unused(places: &Places, problems: &mut Vec<Problem>) {
+    let devices = places.members("devices");
+    if devices.is_empty() {
+        problems.push(Problem::new("", places.nearest(""), &Mistake::NoDevice));
+    }
+    for (section, option) in [("links", "link"), ("plugins", "plugin")] {
+        let used: Vec<&str> = devices
+            .iter()
+            .filter_map(|device| places.text(&path_text(&["devices".into(), (*device).into(), option.into()])))
+            .collect();
+        for name in places.members(section).into_iter().filter(|name| !used.contains(name)) {
+            problems.push(problem_at(places, &[section, name], &Mistake::Unused { by: "device" }));
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The two files that come with the program: they load, and the reference says what the program does.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use toml::de::DeTable;
+
+use crate::config::kind::Scope;
+use crate::config::report::{Style, render};
+use crate::config::section::{Notes, OptionText, Reader};
+use crate::config::{Loaded, layers, load, read};
+
+const MINIMAL: &str = "../configs/minimal.toml";
+const FULL: &str = "../configs/full.toml";
+
+/// The file's text with secrets that a test can read: the references of the reference lead nowhere.
+fn load_shipped(file: &str) -> Loaded {
+    let variables = [
+        ("AUTHORITY_TOKEN", "t"),
+        ("BROKER_PASSWORD", "p"),
+        ("API_KEY", "k"),
+        ("TUTIN__SINKS__AUTHORITY__HEADERS", "{ X-Api-Key = { env = \"API_KEY\" } }"),
+    ];
+    let variables: &[_] = if file == FULL { &variables } else { &[] };
+    load(&[PathBuf::from(file)], variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+}
+
+#[test]
+fn the_minimal_file_loads_without_a_problem() {
+    let loaded = load_shipped(MINIMAL);
+
+    assert!(loaded.problems.is_empty(), "{}", render(&loaded.problems, Style::Short));
+    let config = loaded.config.unwrap();
+    assert_eq!(config.sources["stack-1"].parameters.len(), 3);
+    assert_eq!(config.sources["stack-1"].rule_sets, ["kz-20min"]);
+    assert_eq!(config.rule_sets["kz-20min"].coverage, 2.0 / 3.0);
+}
+
+#[test]
+fn the_full_file_loads_without_a_problem() {
+    let loaded = load_shipped(FULL);
+
+    assert!(loaded.problems.is_empty(), "{}", render(&loaded.problems, Style::Short));
+    assert!(loaded.config.is_some());
+}
+
+/// Options that the readers asked for while they read the full file, and what they know of them.
+fn known_options() -> Vec<(String, OptionText)> {
+    let layers = layers::read(&[PathBuf::from(FULL)], &[]);
+    let environment = std::collections::BTreeMap::new();
+    let scope = Scope { root: &layers.table, environment: &environment, home: "".as_ref() };
+    let mut reader = Reader { scope, built_in: layers.built_in, notes: Notes::default() };
+    read::everything(&mut reader);
+    reader.notes.options.into_iter().collect()
+}
+
+/// Options in the full file with the comment above each: (option, comment). Names of sections become `*`.
+fn documented_options() -> Vec<(String, String)> {
+    let text = std::fs::read_to_string(FULL).unwrap();
+    let document = DeTable::parse(&text).unwrap();
+    let mut found = Vec::new();
+    for (section, table) in document.get_ref() {
+        let (section, table) = (section.get_ref(), table.get_ref().as_table().unwrap());
+        if matches!(section.as_ref(), "hub" | "journal" | "limits") {
+            options_below(section, table, &text, &mut found);
+            continue;
+        }
+        for table in table.values().map(|table| table.get_ref().as_table().unwrap()) {
+            let kind = table.get("type").or_else(|| table.get("take")).and_then(|kind| kind.get_ref().as_str());
+            let kind = kind.map(|kind| format!("({kind})")).unwrap_or_default();
+            options_below(&format!("{section}.*{kind}"), table, &text, &mut found);
+        }
+    }
+    found
+}
+
+fn options_below(path: &str, table: &DeTable<'_>, text: &str, found: &mut Vec<(String, String)>) {
+    for (key, value) in table {
+        let below = value.get_ref().as_table();
+        match (key.get_ref().as_ref(), below) {
+            ("limits" | "acknowledge", Some(below)) => options_below(&format!("{path}.{key}"), below, text, found),
+            ("parameters", Some(below)) => {
+                for parameter in below.values() {
+                    let parameter = parameter.get_ref().as_table().unwrap();
+                    options_below(&format!("{path}.parameters.*"), parameter, text, found);
+                }
+            }
+            _ => found.push((format!("{path}.{key}"), comment_above(text, key.span().start))),
+        }
+    }
+}
+
+fn comment_above(text: &str, position: usize) -> String {
+    let lines: Vec<&str> = text[..position].lines().rev().collect();
+    let skipped = usize::from(!text[..position].ends_with('\n'));
+    let comment: Vec<&str> = lines.iter().skip(skipped).take_while(|line| line.starts_with('#')).copied().collect();
+    comment.into_iter().rev().collect::<Vec<_>>().join("\n")
+}
+
+/// The type of a sink is one option, whichever type is written.
+fn common(option: &str) -> String {
+    let kinds = ["(modbus_tcp)", "(http_json)", "(file)", "(mqtt)", "(averages)", "(readings)"];
+    kinds.iter().fold(option.to_owned(), |option, kind| option.replace(kind, ""))
+}
+
+#[test]
+fn the_full_file_shows_every_option() {
+    let documented: BTreeSet<String> = documented_options().into_iter().map(|(option, _)| option).collect();
+    let commons: BTreeSet<String> = documented.iter().map(|option| common(option)).collect();
+
+    let known = known_options();
+
+    assert!(known.len() > 80, "only {} options known", known.len());
+    for (option, _) in known {
+        let there = documented.contains(&option) || (!option.contains('(') && commons.contains(&option));
+        assert!(there, "{option} is not in {FULL}");
+    }
+}
+
+#[test]
+fn the_full_file_shows_every_type() {
+    let text = std::fs::read_to_string(FULL).unwrap();
+    for (option, about) in known_options() {
+        if option.ends_with(".type") || option.ends_with(".take") {
+            let key = option.rsplit('.').next().unwrap();
+            for choice in about.choices {
+                assert!(text.contains(&format!("{key} = \"{choice}\"")), "{option} = {choice} is not in {FULL}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_full_file_tells_defaults_ranges_and_choices_as_the_program_has_them() {
+    let known = known_options();
+    let mut compared = 0;
+    for (option, comment) in documented_options() {
+        let Some((_, about)) = known.iter().find(|(name, _)| *name == option || *name == common(&option)) else {
+            continue;
+        };
+        // A second example of an option need not repeat what the first says.
+        if comment.is_empty() || option.starts_with("sources.*.label") || option.ends_with(".client_id") {
+            continue;
+        }
+        compared += 1;
+        let says = |words: String| assert!(comment.contains(&words), "{option}: {words:?} is not in\n{comment}");
+        match &about.default {
+            Some(default) => says(format!("Default: {default}")),
+            None => says("Required.".to_owned()),
+        }
+        if let Some(range) = &about.range {
+            says(format!("Range: {range}."));
+        }
+        if !about.choices.is_empty() {
+            says(format!("One of: {}.", about.choices.join(", ")));
+        }
+    }
+    assert!(compared > 70, "only {compared} options compared");
+}

@@ -88,8 +88,7 @@ to = ["averages"]
 }
 
 fn write_device(toml: &mut String, device: usize, port: &str, unit: u8, workload: &Workload) -> Result<()> {
-    let interval = workload.interval.as_millis();
-    let registers = workload.registers;
+    let (registers, interval) = (workload.registers, workload.interval.as_millis());
     write!(
         toml,
         r#"
@@ -104,11 +103,11 @@ unit = {unit}
 interval = "{interval}ms"
 
 [[devices.d{device}.settings.points]]
-id = "r"
+id = "r{{n}}"
 table = "holding"
 address = 0
 type = "u16"
-repeat = {registers}
+repeat = {{ count = {registers} }}
 
 [sources.s{device}]
 rule_sets = ["bench"]

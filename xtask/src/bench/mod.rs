@@ -148,13 +148,12 @@ fn start_devices(programs: &Programs, workload: &Workload) -> Result<(Child, Vec
     Ok((devices, ports))
 }
 
-/// Waits until every device has been asked once, then a second more, so that starting is not measured.
+/// Waits until every device has been asked once.
 fn wait_for_all(devices: &mut Child, workload: &Workload, mut runs: impl FnMut() -> bool) -> Result<()> {
     let deadline = Instant::now() + Duration::from_secs(120);
     loop {
         let seen = devices.ask("seen")?.as_u64().unwrap_or(0);
         if seen == workload.devices as u64 {
-            std::thread::sleep(Duration::from_secs(1));
             return Ok(());
         }
         if !runs() {
@@ -167,8 +166,9 @@ fn wait_for_all(devices: &mut Child, workload: &Workload, mut runs: impl FnMut()
     }
 }
 
-/// Lets the process work for the time; returns what it did, and between which moments.
+/// Lets the process work for the time, after a second so that starting is not measured; returns what it did, and between which moments.
 fn observe(devices: &mut Child, process: u32, workload: &Workload, length: Duration) -> Result<(Measured, u64, u64)> {
+    std::thread::sleep(Duration::from_secs(1));
     let before = Usage::of(process)?;
     let from = stamp::now();
     std::thread::sleep(length);

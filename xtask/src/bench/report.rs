@@ -50,9 +50,13 @@ impl Row {
         count(hub.measured.missed, "polls missed by the hub");
         count(hub.arrived.lost, "polls of the hub read and not delivered");
         count(hub.arrived.doubled, "polls of the hub delivered twice");
-        count(hub.arrived.torn.len() as u64, "lines of the hub that are no whole answer");
+        let torn = hub
+            .arrived
+            .torn
+            .first()
+            .map(|first| format!("lines of the hub that are no whole answer, the first: {first}"));
+        count(hub.arrived.torn.len() as u64, &torn.unwrap_or_default());
         count(u64::from(hub.averages == 0), "run of the hub without a single average delivered");
-        faults.extend(hub.arrived.torn.first().map(|reason| format!("{name}: the first of them: {reason}")));
         faults
     }
 }
@@ -166,7 +170,7 @@ mod tests {
         assert_eq!(row(good(), 0).faults(&LOAD).len(), 1);
         assert_eq!(row(Arrived { lost: 1, ..good() }, 1).faults(&LOAD).len(), 1);
         assert_eq!(row(Arrived { doubled: 1, ..good() }, 1).faults(&LOAD).len(), 1);
-        assert_eq!(row(Arrived { torn: vec!["x".into()], ..good() }, 1).faults(&LOAD).len(), 2);
+        assert_eq!(row(Arrived { torn: vec!["x".into()], ..good() }, 1).faults(&LOAD).len(), 1);
         let mut late = row(good(), 1);
         late.native.measured.missed = 1;
         assert_eq!(late.faults(&LOAD).len(), 1);

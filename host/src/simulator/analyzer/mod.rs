@@ -11,6 +11,7 @@ mod control;
 mod fault;
 mod instrument;
 mod map;
+mod quantity;
 mod server;
 mod t200;
 mod t300;

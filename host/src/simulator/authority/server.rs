@@ -9,11 +9,11 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::post;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -22,6 +22,7 @@ use super::behaviour::Behaviour;
 use super::check::{AVERAGE, Requirement, RequirementError};
 use super::control;
 use super::ledger::{Ledger, Received, Stream};
+use super::request::{self, Keyed, Refusal};
 use crate::simulator::door::{self, DoorKeeper, Presence};
 use crate::simulator::{OrderError, StartError, http};
 use crate::time::Timestamp;
@@ -209,7 +210,7 @@ impl Authority {
             }
             _ => {}
         }
-        let objects = match self.read(stream, headers, body) {
+        let objects = match request::read(stream, &self.options, headers, body) {
             Ok(objects) => objects,
             Err(refusal) => return self.refuse(refusal),
         };
@@ -230,7 +231,7 @@ impl Authority {
         }
     }
 
-    fn store(&self, stream: Stream, objects: Vec<(String, Map<String, Value>)>) -> io::Result<Response> {
+    fn store(&self, stream: Stream, objects: Vec<Keyed>) -> io::Result<Response> {
         let mut inner = self.lock();
         let acknowledgement = inner.ledger.take(stream, objects, Timestamp::now())?;
         let stored = inner.ledger.received().len() as u64;
@@ -241,62 +242,6 @@ impl Authority {
     fn refuse(&self, refusal: Refusal) -> Response {
         self.lock().refused += 1;
         (refusal.status, Json(refusal.body)).into_response()
-    }
-
-    fn read(
-        &self,
-        stream: Stream,
-        headers: &HeaderMap,
-        body: &[u8],
-    ) -> Result<Vec<(String, Map<String, Value>)>, Refusal> {
-        let header_text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        if let Some(token) = &self.options.token {
-            let given = header_text(header::AUTHORIZATION.as_str()).and_then(|value| value.strip_prefix("Bearer "));
-            if given != Some(token) {
-                return Err(Refusal::new(StatusCode::UNAUTHORIZED, "wrong or missing bearer token"));
-            }
-        }
-        let body: Value = serde_json::from_slice(body)
-            .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, format!("not JSON: {error}")))?;
-        let values = match body {
-            Value::Array(values) if values.is_empty() => return Err(Refusal::unprocessable("the array is empty")),
-            Value::Array(values) => values,
-            single => vec![single],
-        };
-        let header_key = header_text("idempotency-key");
-        let only = values.len() == 1;
-        let required: &[Requirement] = match stream {
-            Stream::Averages => &self.options.required,
-            Stream::Readings => &[],
-        };
-        let object = |(index, value): (usize, Value)| {
-            let Value::Object(object) = value else {
-                return Err(Refusal::of_object(index, None, "is no object"));
-            };
-            for requirement in required {
-                requirement
-                    .check(&object)
-                    .map_err(|problem| Refusal::of_object(index, Some(problem.member), &problem.message))?;
-            }
-            let key = match (object.get("key"), header_key) {
-                (Some(Value::String(key)), _) if !key.is_empty() => key.clone(),
-                (Some(_), _) => {
-                    return Err(Refusal::of_object(
-                        index,
-                        Some("key".into()),
-                        "member key must be a text that is not empty",
-                    ));
-                }
-                (None, Some(key)) if only => key.to_owned(),
-                (None, Some(key)) => format!("{key}#{index}"),
-                (None, None) => {
-                    let message = "member key is missing, and there is no Idempotency-Key header";
-                    return Err(Refusal::of_object(index, Some("key".into()), message));
-                }
-            };
-            Ok((key, object))
-        };
-        values.into_iter().enumerate().map(object).collect()
     }
 }
 
@@ -361,26 +306,6 @@ impl AuthorityHandle {
     }
 }
 
-struct Refusal {
-    status: StatusCode,
-    body: Value,
-}
-
-impl Refusal {
-    fn new(status: StatusCode, error: impl Into<String>) -> Self {
-        Refusal { status, body: json!({ "error": error.into() }) }
-    }
-
-    fn unprocessable(error: impl Into<String>) -> Self {
-        Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, error)
-    }
-
-    fn of_object(index: usize, member: Option<String>, message: &str) -> Self {
-        let body = json!({ "error": format!("object {index}: {message}"), "index": index, "member": member });
-        Refusal { status: StatusCode::UNPROCESSABLE_ENTITY, body }
-    }
-}
-
 fn router(authority: Arc<Authority>) -> Router {
     Router::new()
         .route("/v1/averages", post(averages))
@@ -395,4 +320,196 @@ async fn averages(State(authority): State<Arc<Authority>>, headers: HeaderMap, b
 
 async fn readings(State(authority): State<Arc<Authority>>, headers: HeaderMap, body: Bytes) -> Response {
     authority.receive(Stream::Readings, &headers, &body).await
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::simulator::http::test_client;
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    async fn started(token: Option<&str>) -> AuthorityHandle {
+        let options = Options { token: token.map(str::to_owned), ..Options::default() };
+        Authority::start(options, "127.0.0.1:0".parse().unwrap()).await.unwrap()
+    }
+
+    fn average(key: &str) -> Value {
+        json!({ "key": key, "source": "stack-1", "parameter": "NOx", "start": "2026-11-01T03:00:00Z", "mean": 81.952 })
+    }
+
+    async fn send(authority: &AuthorityHandle, path: &str, body: &Value) -> (u16, Value) {
+        let request = test_client().post(authority.url() + path).body(body.to_string());
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+
+    #[test]
+    fn the_default_requirements_are_all_there() {
+        assert_eq!(Options::default().required.len(), AVERAGE.len());
+        assert_eq!(Options::default().require(&AVERAGE), Ok(Options::default()));
+    }
+
+    #[tokio::test]
+    async fn an_average_is_stored_before_its_receipt_is_given() {
+        let authority = started(None).await;
+
+        let (status, answer) = send(&authority, "/v1/averages", &average("a")).await;
+
+        assert_eq!(status, 200);
+        assert_eq!(answer["accepted"], 1);
+        let received = authority.received();
+        assert_eq!(received.len(), 1);
+        assert_eq!(answer["receipt"], received[0].receipt);
+        assert_eq!(Value::Object(received[0].object.clone()), average("a"));
+    }
+
+    #[tokio::test]
+    async fn an_array_is_taken_whole_and_a_second_copy_gets_the_same_receipt() {
+        let authority = started(None).await;
+        let batch = json!([average("a"), average("b")]);
+
+        let (_, first) = send(&authority, "/v1/averages", &batch).await;
+        let (_, again) = send(&authority, "/v1/averages", &batch).await;
+
+        assert_eq!((&first["accepted"], &first["duplicates"]), (&json!(2), &json!(0)));
+        assert_eq!((&again["accepted"], &again["duplicates"]), (&json!(2), &json!(2)));
+        assert_eq!(first["receipt"], again["receipt"]);
+        assert_eq!(authority.received().len(), 2);
+        assert_eq!(authority.report().duplicates, 2);
+    }
+
+    #[tokio::test]
+    async fn one_bad_object_refuses_its_whole_request_by_member() {
+        let authority = started(None).await;
+        let mut bad = average("b");
+        bad["start"] = json!("yesterday");
+
+        let (status, answer) = send(&authority, "/v1/averages", &json!([average("a"), bad])).await;
+
+        assert_eq!(status, 422);
+        assert_eq!((&answer["index"], &answer["member"]), (&json!(1), &json!("start")));
+        assert_eq!(answer["error"], "object 1: member start must be an RFC 3339 time, not \"yesterday\"");
+        assert!(authority.received().is_empty());
+        assert_eq!(authority.report().refused, 1);
+    }
+
+    #[tokio::test]
+    async fn a_header_is_the_key_of_a_single_object_and_the_beginning_of_those_of_an_array() {
+        let authority = started(None).await;
+        let post = async |body: Value| {
+            let request = test_client().post(authority.url() + "/v1/readings").header("Idempotency-Key", "k");
+            request.body(body.to_string()).send().await.unwrap().status().as_u16()
+        };
+
+        assert_eq!(post(json!({ "r0": 1.5 })).await, 200);
+        assert_eq!(post(json!([{ "r0": 1.5 }, { "r0": 2.5 }])).await, 200);
+        assert_eq!(post(json!({ "r0": 1.5, "key": "own" })).await, 200);
+
+        let keys: Vec<String> = authority.received().into_iter().map(|received| received.key).collect();
+        assert_eq!(keys, ["k", "k#0", "k#1", "own"]);
+        let (status, answer) = send(&authority, "/v1/readings", &json!({ "r0": 1.5 })).await;
+        assert_eq!((status, &answer["member"]), (422, &json!("key")));
+    }
+
+    #[tokio::test]
+    async fn what_is_not_json_or_no_object_is_refused() {
+        let authority = started(None).await;
+        let client = test_client();
+        let answer = client.post(authority.url() + "/v1/averages").body("{").send().await.unwrap();
+        assert_eq!(answer.status(), 400);
+
+        assert_eq!(send(&authority, "/v1/averages", &json!([])).await.0, 422);
+        assert_eq!(send(&authority, "/v1/averages", &json!([1])).await.0, 422);
+    }
+
+    #[tokio::test]
+    async fn a_wrong_token_is_refused_before_the_object_is_looked_at() {
+        let authority = started(Some("right")).await;
+        let post = async |token: &str| {
+            let request = test_client().post(authority.url() + "/v1/averages").bearer_auth(token);
+            request.body(average("a").to_string()).send().await.unwrap().status().as_u16()
+        };
+
+        assert_eq!(send(&authority, "/v1/averages", &json!("nonsense")).await.0, 401);
+        assert_eq!(post("wrong").await, 401);
+        assert_eq!(post("right").await, 200);
+    }
+
+    #[tokio::test]
+    async fn it_refuses_and_is_unavailable_on_demand_and_stores_nothing_meanwhile() {
+        let authority = started(None).await;
+
+        authority.set_behaviour(Behaviour::Refuse { reason: "not this plant".into() }).await.unwrap();
+        let refused = send(&authority, "/v1/averages", &average("a")).await;
+        authority.set_behaviour(Behaviour::Unavailable).await.unwrap();
+        let unavailable = send(&authority, "/v1/averages", &average("a")).await;
+
+        assert_eq!(refused, (422, json!({ "error": "not this plant" })));
+        assert_eq!(unavailable.0, 503);
+        assert!(authority.received().is_empty());
+        assert_eq!(authority.report().requests, 2);
+    }
+
+    #[tokio::test]
+    async fn a_stalled_request_ends_when_the_authority_vanishes_and_can_be_sent_again() {
+        let authority = started(None).await;
+        authority.set_behaviour(Behaviour::Stall).await.unwrap();
+        let url = authority.url() + "/v1/averages";
+        let stalled = tokio::spawn(test_client().post(&url).body(average("a").to_string()).send());
+        authority.wait_for_requests(1, LONG).await.unwrap();
+
+        authority.set_behaviour(Behaviour::Vanish).await.unwrap();
+        let cut = tokio::time::timeout(LONG, stalled).await.expect("the connection is closed").unwrap();
+        assert!(cut.is_err(), "{cut:?}");
+        let refused = test_client().post(&url).body(average("a").to_string()).send().await.unwrap_err();
+        assert!(refused.is_connect(), "{refused}");
+
+        authority.set_behaviour(Behaviour::Accept).await.unwrap();
+        assert_eq!(send(&authority, "/v1/averages", &average("a")).await.0, 200);
+        assert_eq!(authority.wait_for(1, LONG).await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_was_stored_without_an_answer_comes_again_as_a_duplicate() {
+        let authority = started(None).await;
+        authority.set_behaviour(Behaviour::StoreAndStall).await.unwrap();
+        let url = authority.url() + "/v1/averages";
+        let unanswered = tokio::spawn(test_client().post(&url).body(average("a").to_string()).send());
+        let stored = authority.wait_for(1, LONG).await.unwrap();
+        unanswered.abort();
+
+        authority.set_behaviour(Behaviour::Accept).await.unwrap();
+        let (_, answer) = send(&authority, "/v1/averages", &average("a")).await;
+
+        assert_eq!(answer["receipt"], stored[0].receipt);
+        assert_eq!(answer["duplicates"], 1);
+        assert_eq!(authority.received().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn waiting_in_vain_says_what_is_there() {
+        let authority = started(None).await;
+        send(&authority, "/v1/averages", &average("a")).await;
+
+        let error = authority.wait_for(2, Duration::from_millis(1)).await.unwrap_err();
+
+        assert_eq!(error.to_string(), "waited 1ms for 2 objects, there are 1");
+        assert_eq!(authority.after(0).await.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_file_has_the_object_when_the_receipt_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("received.jsonl");
+        let options = Options { store: Some(store.clone()), ..Options::default() };
+        let authority = Authority::start(options, "127.0.0.1:0".parse().unwrap()).await.unwrap();
+
+        let (_, answer) = send(&authority, "/v1/averages", &average("a")).await;
+
+        let line: Received = serde_json::from_str(&std::fs::read_to_string(&store).unwrap()).unwrap();
+        assert_eq!(answer["receipt"], line.receipt);
+    }
 }

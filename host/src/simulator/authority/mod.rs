@@ -12,11 +12,15 @@
 mod behaviour;
 mod check;
 mod control;
+mod handle;
 mod ledger;
+mod options;
 mod request;
 mod server;
 
 pub use behaviour::Behaviour;
 pub use check::{Kind, Requirement, RequirementError};
+pub use handle::{AuthorityHandle, Report, WaitError};
 pub use ledger::{Received, Stream};
-pub use server::{Authority, AuthorityHandle, Options, Report, WaitError};
+pub use options::Options;
+pub use server::Authority;

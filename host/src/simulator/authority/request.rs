@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::check::Requirement;
 use super::ledger::Stream;
-use super::server::Options;
+use super::options::Options;
 
 /// An object that holds, and the key that it is known by.
 #[derive(Debug, Clone, PartialEq)]

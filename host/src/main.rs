@@ -1,3 +1,3 @@
 //! The command line.
 
-fn main() {}
+fn main(){}

@@ -118,20 +118,39 @@ pub async fn run(args: SimulateArgs, shutdown: CancellationToken) -> Result<(), 
     }
 }
 
+impl AnalyzerArgs {
+    fn options(&self) -> Result<analyzer::Options, CycleError> {
+        let cycle = self.zero_every.map(|every| Cycle::new(every, self.zero_for, self.span_for)).transpose()?;
+        Ok(analyzer::Options {
+            step: self.step,
+            start_row: self.start_row,
+            no2_share: self.no2_share,
+            response: self.response,
+            cycle,
+            fittings: BTreeSet::from_iter(self.fitted.iter().copied()),
+            faults: self.faults.clone(),
+        })
+    }
+}
+
+impl AuthorityArgs {
+    fn options(&self) -> authority::Options {
+        authority::Options {
+            token: self.token.clone(),
+            required: self.require.clone(),
+            store: self.store.clone(),
+            behaviour: self.behaviour.clone(),
+        }
+    }
+}
+
 async fn analyzer(model: Model, args: AnalyzerArgs, shutdown: CancellationToken) -> Result<(), SimulateError> {
-    let cycle = args.zero_every.map(|every| Cycle::new(every, args.zero_for, args.span_for)).transpose()?;
-    let options = analyzer::Options {
-        step: args.step,
-        start_row: args.start_row,
-        no2_share: args.no2_share,
-        response: args.response,
-        cycle,
-        fittings: BTreeSet::from_iter(args.fitted),
-        faults: args.faults,
-    };
-    let mut handle = Analyzer::start(model, options, args.listen).await?;
+    let mut handle = Analyzer::start(model, args.options()?, args.listen).await?;
     say(format_args!("{model}: Modbus TCP on {}, any unit id", handle.address()))?;
-    say(format_args!("replays one recorded hour per {:?}, from row {}", args.step, args.start_row))?;
+    match args.step {
+        Duration::ZERO => say(format_args!("holds recorded hour {}", args.start_row))?,
+        step => say(format_args!("replays a recorded hour every {step:?}, from hour {}", args.start_row))?,
+    }
     for fault in handle.state().faults {
         say(format_args!("fault: {fault:?}"))?;
     }
@@ -193,4 +212,73 @@ fn duration(text: &str) -> Result<Duration, String> {
     let duration: jiff::SignedDuration =
         text.parse().map_err(|error| format!("{error}; write it as in 500ms or 20m"))?;
     Duration::try_from(duration).map_err(|_| "a duration cannot be negative".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: SimulateArgs,
+    }
+
+    fn parsed(line: &str) -> Result<SimulateArgs, clap::Error> {
+        Line::try_parse_from(line.split_whitespace()).map(|line| line.args)
+    }
+
+    #[test]
+    fn the_defaults_of_the_command_line_are_those_of_the_simulators() {
+        let Simulated::TeledyneT200(analyzer) = parsed("simulate teledyne-t200").unwrap().what else { panic!() };
+        let Simulated::Authority(authority) = parsed("simulate authority").unwrap().what else { panic!() };
+
+        assert_eq!(analyzer.options().unwrap(), analyzer::Options::default());
+        assert_eq!(authority.options(), authority::Options::default());
+    }
+
+    #[test]
+    fn every_option_of_an_analyzer_arrives() {
+        let line = "simulate teledyne-t300 --step 500ms --start-row 7 --no2-share 0.1 --response 1m --zero-every 1h \
+                    --zero-for 20s --span-for 30s --fitted o2,m_series --fault slow:20 --fault invalid_conc";
+        let Simulated::TeledyneT300(args) = parsed(line).unwrap().what else { panic!() };
+
+        let options = args.options().unwrap();
+
+        let seconds = Duration::from_secs;
+        assert_eq!(options.step, Duration::from_millis(500));
+        assert_eq!((options.start_row, options.no2_share, options.response), (7, 0.1, seconds(60)));
+        assert_eq!(options.cycle, Cycle::new(seconds(3_600), seconds(20), seconds(30)).ok());
+        assert_eq!(options.fittings, BTreeSet::from([Fitting::O2, Fitting::MSeries]));
+        assert_eq!(options.faults, [Fault::Slow { ms: 20 }, Fault::Warning { id: "invalid_conc".into() }]);
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_before_anything_starts() {
+        let check = |line: &str, expected: &str| {
+            let refused = parsed(line).unwrap_err().to_string();
+            assert!(refused.contains(expected), "{line}: {refused}");
+        };
+
+        check("simulate teledyne-t200 --step fast", "500ms");
+        check("simulate teledyne-t200 --step=-1s", "negative");
+        check("simulate teledyne-t200 --no2-share 1.5", "0 to 1");
+        check("simulate teledyne-t200 --fitted so2", "range3, o2, co2, o3, m_series");
+        check("simulate teledyne-t200 --zero-for 5s", "--zero-every");
+        check("simulate authority --behaviour sleep", "unavailable");
+        check("simulate authority --require mean:real", "name:kind");
+    }
+
+    #[tokio::test]
+    async fn a_simulator_ends_when_it_is_told_to() {
+        let shutdown = CancellationToken::new();
+        shutdown.cancel();
+
+        for what in ["teledyne-t200", "teledyne-t300", "authority"] {
+            let args = parsed(&format!("simulate {what} --listen 127.0.0.1:0 --control 127.0.0.1:0")).unwrap();
+            run(args, shutdown.clone()).await.unwrap();
+        }
+    }
 }

@@ -51,6 +51,10 @@ impl DoorKeeper {
         (DoorKeeper { address, orders }, receiver)
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Returns when the port listens, or when it does not and the connections have been told to end.
     pub(crate) async fn set(&self, to: Presence) -> Result<(), OrderError> {
         let address = self.address;

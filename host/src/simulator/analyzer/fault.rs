@@ -142,8 +142,8 @@ mod tests {
     }
 
     #[test]
-    fn a_member_that_no_fault_has_is_refused() {
-        for json in [r#"{"kind": "slow", "seconds": 1}"#, r#"{"kind": "silent", "ms": 1}"#, r#"{"kind": "tired"}"#] {
+    fn what_describes_no_fault_is_refused() {
+        for json in [r#"{"kind": "slow", "seconds": 1}"#, r#"{"kind": "slow"}"#, r#"{"kind": "tired"}"#] {
             assert!(serde_json::from_str::<Fault>(json).is_err(), "{json}");
         }
     }

@@ -4,52 +4,24 @@
 //! Specification V1.1b3", sections 6 and 7.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::f64::consts::TAU;
 use std::time::Duration;
 
-use super::calibration::{Calibration, Cycle, Mixture, Phase, Range};
+use super::calibration::{Calibration, Phase};
 use super::fault::{Fault, Faults, UnknownWarning};
-use super::map::{Bit, Fitting, Gas, Map, Model, Quantity, coil};
+use super::map::{Bit, Fitting, Map, Model, Quantity, coil};
+use super::options::Options;
 use crate::simulator::recording::{Recording, RecordingError, Replay};
-
-/// Standard pressure units: 1 mbar in inches of mercury.
-const INHG_PER_MBAR: f64 = 0.029_529_98;
-/// What the pump takes off the ambient pressure in the sample line, inHg.
-const INLET_DROP_INHG: f64 = 1.0;
-/// What the instrument's own heat adds to the temperature in its box, °C.
-const OWN_HEAT_C: f64 = 8.0;
-/// Period of the swing of nominal values.
-const SWING: Duration = Duration::from_secs(97);
-
-/// How a simulated analyzer is set up.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Options {
-    /// How long a row of the recording, one hour of the source, holds. Zero holds `start_row` for ever. Default 1 s.
-    pub step: Duration,
-    /// Row to begin with; beyond the last it starts over. Default 0.
-    pub start_row: usize,
-    /// Share of NO2 in NOx by volume, 0 to 1. The recording does not tell; 5 % is usual for a gas turbine. Default 0.05.
-    pub no2_share: f64,
-    /// Time constant of the reading after a switch to zero or span gas and back. Default 3 s.
-    pub response: Duration,
-    /// Zero and span checks that repeat by themselves. Default none.
-    pub cycle: Option<Cycle>,
-    /// What it is fitted with besides the standard. Default nothing.
-    pub fittings: BTreeSet<Fitting>,
-    /// What is wrong from the beginning. Default nothing.
-    pub faults: Vec<Fault>,
-}
 
 /// A simulated analyzer without its socket. [`Analyzer::start`] gives it one.
 #[derive(Debug, Clone)]
 pub struct Analyzer {
-    model: Model,
+    pub(super) model: Model,
     fittings: BTreeSet<Fitting>,
-    no2_share: f64,
-    replay: Replay,
-    calibration: Calibration,
+    pub(super) no2_share: f64,
+    pub(super) replay: Replay,
+    pub(super) calibration: Calibration,
     faults: Faults,
-    holdings: BTreeMap<u16, f32>,
+    pub(super) holdings: BTreeMap<u16, f32>,
     /// Input registers as they were when the fault began.
     frozen: BTreeMap<u16, f32>,
 }
@@ -66,20 +38,6 @@ pub enum Refusal {
     /// Exception 3: a count beyond the standard's limits, or a value that cannot be.
     #[error("illegal data value")]
     IllegalDataValue,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Options {
-            step: Duration::from_secs(1),
-            start_row: 0,
-            no2_share: 0.05,
-            response: Duration::from_secs(3),
-            cycle: None,
-            fittings: BTreeSet::new(),
-            faults: Vec::new(),
-        }
-    }
 }
 
 impl Analyzer {
@@ -266,43 +224,6 @@ impl Analyzer {
         }
     }
 
-    fn quantity(&self, quantity: Quantity, offset: f64, at: Duration) -> f64 {
-        match quantity {
-            Quantity::Concentration(gas) => self.concentration(gas, at, self.calibration.mixture(at)),
-            Quantity::AtCalibration(gas) => match self.calibration.ended() {
-                Some((ended, mixture)) => self.concentration(gas, ended, mixture),
-                None => self.span_gas(gas, Range::R1),
-            },
-            Quantity::SamplePressure => self.replay.row(at).ambient_pressure_mbar * INHG_PER_MBAR - INLET_DROP_INHG,
-            Quantity::BoxTemperature => self.replay.row(at).ambient_temperature_c + OWN_HEAT_C,
-            // The address shifts the swing, so that not all values turn at the same moment.
-            Quantity::Around(nominal, swing) => {
-                nominal + swing * (TAU * at.as_secs_f64() / SWING.as_secs_f64() + offset).sin()
-            }
-            Quantity::Steady(value) => value,
-        }
-    }
-
-    fn concentration(&self, gas: Gas, at: Duration, cell: Mixture) -> f64 {
-        let row = self.replay.row(at);
-        let (sample, zero) = match gas {
-            Gas::Nox => (row.nox_ppb(), 0.4),
-            Gas::No => (row.nox_ppb() * (1.0 - self.no2_share), 0.3),
-            Gas::No2 => (row.nox_ppb() * self.no2_share, 0.1),
-            Gas::Co => (row.co_ppm(), 0.02),
-        };
-        let span = cell.span_r1 * self.span_gas(gas, Range::R1) + cell.span_r2 * self.span_gas(gas, Range::R2);
-        cell.sample * sample + cell.zero * zero + span
-    }
-
-    fn span_gas(&self, gas: Gas, range: Range) -> f64 {
-        if gas == Gas::No2 {
-            return (self.span_gas(Gas::Nox, range) - self.span_gas(Gas::No, range)).max(0.0);
-        }
-        let target = self.model.span_target(gas, range).and_then(|address| self.holdings.get(&address));
-        target.copied().map_or(0.0, f64::from)
-    }
-
     fn bit(&self, id: &str, bit: Bit) -> bool {
         match bit {
             Bit::Warning | Bit::Idle => self.faults.warns(id),
@@ -344,6 +265,7 @@ fn block(address: u16, count: u16, most: u16) -> Result<std::ops::RangeInclusive
 
 #[cfg(test)]
 mod tests {
+    use super::super::quantity::INHG_PER_MBAR;
     use super::*;
 
     fn analyzer(model: Model, options: Options) -> Analyzer {

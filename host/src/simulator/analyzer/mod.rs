@@ -9,14 +9,18 @@
 mod calibration;
 mod control;
 mod fault;
+mod handle;
 mod instrument;
 mod map;
+mod options;
+mod quantity;
 mod server;
 mod t200;
 mod t300;
 
 pub use calibration::{Cycle, CycleError, Phase, Range};
 pub use fault::{Fault, UnknownWarning};
-pub use instrument::{Analyzer, Options, Refusal};
+pub use handle::{AnalyzerHandle, State};
+pub use instrument::{Analyzer, Refusal};
 pub use map::{Fitting, Model};
-pub use server::{AnalyzerHandle, State};
+pub use options::Options;

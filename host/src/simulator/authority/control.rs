@@ -36,3 +36,31 @@ async fn control(State(authority): State<Arc<Authority>>, body: Bytes) -> Respon
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({ "error": error.to_string() }))).into_response(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulator::authority::Options;
+    use crate::simulator::http::test_client;
+
+    #[tokio::test]
+    async fn an_authority_vanishes_and_returns_over_its_control_port() {
+        let mut authority = Authority::start(Options::default(), "127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let control = authority.open_control("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let client = test_client();
+        let post = async |body: &'static str| {
+            client.post(format!("http://{control}/control")).body(body).send().await.unwrap().status().as_u16()
+        };
+
+        assert_eq!(post(r#"{"behaviour": "vanish"}"#).await, 200);
+        assert!(tokio::net::TcpStream::connect(authority.address()).await.is_err());
+        let report = client.get(format!("http://{control}/received")).send().await.unwrap();
+        let report: serde_json::Value = report.json().await.unwrap();
+        assert_eq!(report["behaviour"], "vanish");
+        assert_eq!(report["received"], json!([]));
+
+        assert_eq!(post(r#"{"behaviour": "accept"}"#).await, 200);
+        tokio::net::TcpStream::connect(authority.address()).await.unwrap();
+        assert_eq!(post(r#"{"behaviour": "sleep"}"#).await, 422);
+    }
+}

@@ -13,6 +13,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::request::Keyed;
 use crate::time::Timestamp;
 
 /// Which way an object came.
@@ -87,14 +88,14 @@ impl Ledger {
     pub(super) fn take(
         &mut self,
         stream: Stream,
-        objects: Vec<(String, Map<String, Value>)>,
+        objects: Vec<Keyed>,
         arrived: Timestamp,
     ) -> io::Result<Acknowledgement> {
         let receipt = format!("R-{:06}", self.requests_with_new + 1);
         let mut new: Vec<Received> = Vec::new();
         let mut receipts = Vec::with_capacity(objects.len());
         let (mut duplicates, mut differing) = (0, 0);
-        for (key, object) in objects {
+        for Keyed { key, object } in objects {
             let here = self.find(stream, &key).or_else(|| new.iter().find(|received| received.key == key));
             if let Some(here) = here {
                 duplicates += 1;
@@ -141,9 +142,9 @@ mod tests {
 
     use super::*;
 
-    fn objects(keys_and_values: &[(&str, i32)]) -> Vec<(String, Map<String, Value>)> {
+    fn objects(keys_and_values: &[(&str, i32)]) -> Vec<Keyed> {
         let object = |value: &i32| Map::from_iter([("value".to_owned(), json!(value))]);
-        keys_and_values.iter().map(|(key, value)| ((*key).to_owned(), object(value))).collect()
+        keys_and_values.iter().map(|(key, value)| Keyed { key: (*key).to_owned(), object: object(value) }).collect()
     }
 
     fn take(ledger: &mut Ledger, keys_and_values: &[(&str, i32)]) -> Acknowledgement {

@@ -28,6 +28,8 @@ struct Broker {
 struct Listener {
     messages: mpsc::UnboundedReceiver<Message>,
     got: Vec<Message>,
+    /// Its connection ends with it.
+    _client: AsyncClient,
     _task: AbortOnDropHandle<()>,
 }
 
@@ -78,7 +80,7 @@ impl Broker {
         let subscribed = client.subscribe_tracked("#", QoS::AtLeastOnce).await.unwrap();
         subscribed.wait_completion_async().await.unwrap();
         let got = self.listener.take().map(|listener| listener.got).unwrap_or_default();
-        self.listener = Some(Listener { messages, got, _task: AbortOnDropHandle::new(task) });
+        self.listener = Some(Listener { messages, got, _client: client, _task: AbortOnDropHandle::new(task) });
     }
 
     fn config(&self) -> Mqtt {
@@ -248,18 +250,21 @@ async fn a_message_that_is_too_large_does_not_hold_back_the_others() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wrong_credentials_are_told_and_nothing_is_lost() {
-    let broker = Broker::start().await;
     let folder = tempfile::tempdir().unwrap();
     let passwords = folder.path().join("passwords");
+    // "listener" with the password "l", as `mosquitto_passwd -b` writes it.
     std::fs::write(&passwords, "").unwrap();
-    let settings = format!("listener 0 {}\nallow_anonymous false\n", folder.path().join("socket").display());
-    drop((broker, settings));
-    let text = format!("allow_anonymous false\npassword_file {}", passwords.display());
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    std::fs::write(folder.path().join("mosquitto.conf"), format!("listener {port} 127.0.0.1\nuser root\n{text}\n"))
-        .unwrap();
-    let process = run(folder.path()).expect("the port was taken meanwhile");
-    let broker = Broker { folder, port, process: Some(process), listener: None };
+    assert!(
+        Command::new("mosquitto_passwd")
+            .arg("-b")
+            .arg(&passwords)
+            .args(["listener", "l"])
+            .status()
+            .expect(MISSING)
+            .success()
+    );
+    let settings = format!("allow_anonymous false\npassword_file {}", passwords.display());
+    let broker = Broker::with_settings(&settings).await;
 
     let outcomes = build(broker.kind()).deliver(&[average_record(0)]).await;
 
@@ -277,4 +282,34 @@ async fn a_kept_message_is_there_for_who_comes_later() {
     broker.listen().await;
 
     assert!(broker.messages(1).await[0].retain);
+}
+
+fn certificate(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/sink/contract/certificates").join(name)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_encrypted_broker_is_trusted_through_the_authority_of_the_file_only() {
+    let server = certificate("server.pem");
+    let key = certificate("server.key.pem");
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let encrypted = format!(
+        "allow_anonymous true\nlistener {free} 127.0.0.1\ncertfile {}\nkeyfile {}",
+        server.display(),
+        key.display()
+    );
+    let mut broker = Broker::with_settings(&encrypted).await;
+    let url = format!("mqtts://127.0.0.1:{free}");
+    let ca_file = Some(certificate("authority.pem"));
+    let mut trusting = build(SinkKind::Mqtt(Mqtt { url: url.clone(), ca_file, ..broker.config() }));
+    // Another authority: the server's own certificate is none.
+    let ca_file = Some(server);
+    let mut wary = build(SinkKind::Mqtt(Mqtt { url, ca_file, client_id: "wary".into(), ..broker.config() }));
+
+    assert!(trusting.deliver(&[average_record(0)]).await.iter().all(is_accepted));
+    assert_eq!(broker.arrived(1).await, ["average-0"]);
+
+    let outcomes = wary.deliver(&[average_record(1)]).await;
+    let Outcome::Retry { reason } = &outcomes[0] else { panic!("{outcomes:?}") };
+    assert!(reason.contains("certificate"), "{reason}");
 }

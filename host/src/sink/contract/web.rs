@@ -72,7 +72,6 @@ impl Web {
     }
 }
 
-/// HTTP/1.1 connections of axum live on after the listener is gone: a task of its own for each, ended with the server's.
 fn serve(listener: TcpListener, authority: Arc<Authority>) -> JoinHandle<()> {
     let router = Router::new().fallback(receive).with_state(authority);
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() })

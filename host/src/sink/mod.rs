@@ -2,10 +2,12 @@
 //!
 //! A sink turns records into one protocol's requests and says of each what became of it; it owns a
 //! connection and nothing else. Batching, time limits, retries and acknowledgement are written once, in
-//! [`runner`]. A built-in sink is one folder (`config.rs` lives with the others in `crate::config`) and one line in [`Built::from_config`].
+//! [`runner`]. A built-in sink is one folder (its settings are with the others in `crate::config`) and one line in each match of
+//! [`Built`].
 //!
 //! Invariant: a record counts as accepted only when the far end confirmed it.
 
+mod both;
 mod built;
 mod cause;
 mod file;
@@ -25,6 +27,7 @@ mod samples;
 use std::future::Future;
 use std::time::Duration;
 
+pub use both::Both;
 pub use built::{BuildError, Built};
 pub use live::{LiveQueue, LiveSender, live_queue};
 pub use mqtt::{Placeholder, TopicError, placeholders};

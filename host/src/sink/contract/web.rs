@@ -236,3 +236,46 @@ async fn a_section_that_cannot_work_is_refused_before_anything_is_sent() {
     let text = refuse(HttpJson { bearer, ..web.config() });
     assert_eq!(text, "the value of header Authorization holds characters that no header can");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_encrypted_server_is_trusted_through_the_authority_of_the_file_only() {
+    use rumqttc::tokio_rustls::TlsAcceptor;
+    use rumqttc::tokio_rustls::rustls::{self, ServerConfig};
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/sink/contract/certificates");
+    let chain = vec![CertificateDer::from_pem_file(folder.join("server.pem")).unwrap()];
+    let key = PrivateKeyDer::from_pem_file(folder.join("server.key.pem")).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = config.with_no_client_auth().with_single_cert(chain, key).unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (socket, _) = listener.accept().await.unwrap();
+            let Ok(mut stream) = acceptor.accept(socket).await else { continue };
+            let mut request = Vec::new();
+            while !request.ends_with(b"}]") {
+                stream.read_buf(&mut request).await.unwrap();
+            }
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 15\r\n\r\n{\"receipt\":\"S\"}").await.unwrap();
+        }
+    });
+    let web = Web::start().await;
+    let with_authority = |name: &str| {
+        let ca_file = Some(folder.join(name));
+        build(SinkKind::HttpJson(HttpJson { url: format!("https://{address}/"), ca_file, ..web.config() }))
+    };
+
+    let outcomes = with_authority("authority.pem").deliver(&[average_record(0)]).await;
+    assert_eq!(outcomes, [Outcome::Accepted { answer: "S".into() }]);
+
+    // Another authority: the server's own certificate is none.
+    let outcomes = with_authority("server.pem").deliver(&[average_record(0)]).await;
+    let Outcome::Retry { reason } = &outcomes[0] else { panic!("{outcomes:?}") };
+    assert!(reason.contains("certificate"), "{reason}");
+}

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use super::{FarEnd, averages, build, contract, is_accepted, is_retry, keys};
 use crate::config::model::{Acknowledge, Body, FieldMap, HttpJson, HttpMethod, Shape, SinkKind};
@@ -35,7 +36,13 @@ struct Authority {
 struct Web {
     address: SocketAddr,
     authority: Arc<Authority>,
-    serving: Option<JoinHandle<()>>,
+    serving: Option<Serving>,
+}
+
+/// A running server. It ends when all its connections are closed, so that none of them answers afterwards.
+struct Serving {
+    stop: CancellationToken,
+    task: JoinHandle<()>,
 }
 
 impl Web {
@@ -72,9 +79,13 @@ impl Web {
     }
 }
 
-fn serve(listener: TcpListener, authority: Arc<Authority>) -> JoinHandle<()> {
+fn serve(listener: TcpListener, authority: Arc<Authority>) -> Serving {
     let router = Router::new().fallback(receive).with_state(authority);
-    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() })
+    let stop = CancellationToken::new();
+    let stopped = stop.clone().cancelled_owned();
+    let task =
+        tokio::spawn(async move { axum::serve(listener, router).with_graceful_shutdown(stopped).await.unwrap() });
+    Serving { stop, task }
 }
 
 async fn receive(State(authority): State<Arc<Authority>>, headers: HeaderMap, body: Bytes) -> Response {
@@ -109,8 +120,8 @@ impl FarEnd for Web {
 
     async fn vanish(&mut self) {
         let serving = self.serving.take().unwrap();
-        serving.abort();
-        let _ = serving.await;
+        serving.stop.cancel();
+        serving.task.await.unwrap();
     }
 
     async fn come_back(&mut self) {

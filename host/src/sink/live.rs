@@ -1,7 +1,8 @@
 //! The queue of a live route: in memory, bounded, the newest win.
 //!
-//! A record that had to be tried again goes back to the front and is tried until newer ones push it out. Of every record that was offered
-//! exactly one thing becomes true: it was accepted, it was rejected, or it was counted as dropped.
+//! A record that had to be tried again goes back to the front and is tried until newer ones push it out. Of every
+//! record that was offered exactly one thing becomes true: it was accepted, it was rejected, or it was counted as
+//! dropped.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,11 +1,12 @@
 //! Where the hub's results go.
 //!
-//! A sink turns records into one protocol's requests and says of each what became of it; it owns a
-//! connection and nothing else. Batching, time limits, retries and acknowledgement are written once, in
-//! [`runner`]. A built-in sink is one folder (`config.rs` lives with the others in `crate::config`) and one line in [`Built::from_config`].
+//! A sink turns records into one protocol's requests and says of each what became of it; it owns a connection and
+//! nothing else. Batching, time limits, retries and acknowledgement are written once, in [`runner`]. A built-in sink is
+//! one folder (its settings are with the others in `crate::config`) and one line in each match of [`Built`].
 //!
 //! Invariant: a record counts as accepted only when the far end confirmed it.
 
+mod both;
 mod built;
 mod cause;
 mod file;
@@ -25,6 +26,7 @@ mod samples;
 use std::future::Future;
 use std::time::Duration;
 
+pub use both::Both;
 pub use built::{BuildError, Built};
 pub use live::{LiveQueue, LiveSender, live_queue};
 pub use mqtt::{Placeholder, TopicError, placeholders};
@@ -52,8 +54,8 @@ pub enum Outcome {
 
 /// One kind of destination. One value of it serves one configured sink; calls come one at a time.
 pub trait Sink: Send {
-    /// Tries once to hand over the records, in order, and says of each what became of it: as many outcomes as
-    /// records. Cancel safe in this sense: when the future is dropped (the runner's time limit), every record counts as `Retry`
+    /// Tries once to hand over the records, in order, and says of each what became of it: as many outcomes as records.
+    /// Cancel safe in this sense: when the future is dropped (the runner's time limit), every record counts as `Retry`
     /// and the next call starts with a clean connection.
     fn deliver(&mut self, records: &[Record]) -> impl Future<Output = Vec<Outcome>> + Send;
 

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use super::{FarEnd, averages, build, contract, is_accepted, is_retry, keys};
 use crate::config::model::{Acknowledge, Body, FieldMap, HttpJson, HttpMethod, Shape, SinkKind};
@@ -35,7 +36,13 @@ struct Authority {
 struct Web {
     address: SocketAddr,
     authority: Arc<Authority>,
-    serving: Option<JoinHandle<()>>,
+    serving: Option<Serving>,
+}
+
+/// A running server. It ends when all its connections are closed, so that none of them answers afterwards.
+struct Serving {
+    stop: CancellationToken,
+    task: JoinHandle<()>,
 }
 
 impl Web {
@@ -72,10 +79,13 @@ impl Web {
     }
 }
 
-/// HTTP/1.1 connections of axum live on after the listener is gone: a task of its own for each, ended with the server's.
-fn serve(listener: TcpListener, authority: Arc<Authority>) -> JoinHandle<()> {
+fn serve(listener: TcpListener, authority: Arc<Authority>) -> Serving {
     let router = Router::new().fallback(receive).with_state(authority);
-    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() })
+    let stop = CancellationToken::new();
+    let stopped = stop.clone().cancelled_owned();
+    let task =
+        tokio::spawn(async move { axum::serve(listener, router).with_graceful_shutdown(stopped).await.unwrap() });
+    Serving { stop, task }
 }
 
 async fn receive(State(authority): State<Arc<Authority>>, headers: HeaderMap, body: Bytes) -> Response {
@@ -110,8 +120,8 @@ impl FarEnd for Web {
 
     async fn vanish(&mut self) {
         let serving = self.serving.take().unwrap();
-        serving.abort();
-        let _ = serving.await;
+        serving.stop.cancel();
+        serving.task.await.unwrap();
     }
 
     async fn come_back(&mut self) {
@@ -236,4 +246,47 @@ async fn a_section_that_cannot_work_is_refused_before_anything_is_sent() {
     let bearer = Some(Secret::new("test", "s3cret\u{1}"));
     let text = refuse(HttpJson { bearer, ..web.config() });
     assert_eq!(text, "the value of header Authorization holds characters that no header can");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_encrypted_server_is_trusted_through_the_authority_of_the_file_only() {
+    use rumqttc::tokio_rustls::TlsAcceptor;
+    use rumqttc::tokio_rustls::rustls::{self, ServerConfig};
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/sink/contract/certificates");
+    let chain = vec![CertificateDer::from_pem_file(folder.join("server.pem")).unwrap()];
+    let key = PrivateKeyDer::from_pem_file(folder.join("server.key.pem")).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = config.with_no_client_auth().with_single_cert(chain, key).unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (socket, _) = listener.accept().await.unwrap();
+            let Ok(mut stream) = acceptor.accept(socket).await else { continue };
+            let mut request = Vec::new();
+            while !request.ends_with(b"}]") {
+                stream.read_buf(&mut request).await.unwrap();
+            }
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 15\r\n\r\n{\"receipt\":\"S\"}").await.unwrap();
+        }
+    });
+    let web = Web::start().await;
+    let with_authority = |name: &str| {
+        let ca_file = Some(folder.join(name));
+        build(SinkKind::HttpJson(HttpJson { url: format!("https://{address}/"), ca_file, ..web.config() }))
+    };
+
+    let outcomes = with_authority("authority.pem").deliver(&[average_record(0)]).await;
+    assert_eq!(outcomes, [Outcome::Accepted { answer: "S".into() }]);
+
+    // Another authority: the server's own certificate is none.
+    let outcomes = with_authority("server.pem").deliver(&[average_record(0)]).await;
+    let Outcome::Retry { reason } = &outcomes[0] else { panic!("{outcomes:?}") };
+    assert!(reason.contains("certificate"), "{reason}");
 }

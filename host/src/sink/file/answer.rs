@@ -1,5 +1,5 @@
-//! What the writer's result means. Nothing that a disk or a pipe says is final: space comes back, a folder is mounted, a
-//! reader returns. So a record is never rejected here.
+//! What the writer's result means. Nothing that a disk or a pipe says is final: space comes back, a folder is mounted,
+//! a reader returns. So a record is never rejected here.
 
 use super::peer::{WriteError, Written};
 use crate::sink::Outcome;

@@ -4,8 +4,8 @@
 //! sink waits for the thread with the runner's patience. A batch that was written after the runner had given
 //! up waiting is not written again.
 //!
-//! Invariant: on disk, a record is accepted only after its line was synchronized; a line that a crash cut short was never
-//! accepted and is removed before the next one is written.
+//! Invariant: on disk, a record is accepted only after its line was synchronized; a line that a crash cut short was
+//! never accepted and is removed before the next one is written.
 
 mod answer;
 mod encode;

@@ -65,7 +65,8 @@ impl Peer {
     pub(super) fn new(config: &File) -> io::Result<Self> {
         let mut target = Target::new(config);
         let (jobs, incoming) = mpsc::channel::<Job>();
-        // A thread of its own and not a task of the runtime's pool: a pipe that nobody reads must not keep the hub from ending.
+        // A thread of its own and not a task of the runtime's pool: a pipe that nobody reads must not keep the hub from
+        // ending.
         thread::Builder::new().name("file sink".into()).spawn(move || {
             for job in incoming {
                 // Nobody may be waiting any more; the next batch asks what became of this one.
@@ -75,8 +76,8 @@ impl Peer {
         Ok(Peer { jobs: Some(jobs), under_way: None })
     }
 
-    /// Appends the batch, one at a time. Cancel safe: a batch that was given to the thread is waited for by the next call, and not
-    /// written again if it is the same.
+    /// Appends the batch, one at a time. Cancel safe: a batch that was given to the thread is waited for by the next
+    /// call, and not written again if it is the same.
     pub(super) async fn append(&mut self, batch: Batch) -> Result<Written, WriteError> {
         if let Some(earlier) = &mut self.under_way {
             let result = (&mut earlier.done).await;

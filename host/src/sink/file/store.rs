@@ -9,8 +9,8 @@
 //! A crash can leave an incomplete last line. It was never accepted, so it is cut off when the file is opened: its
 //! records come again.
 //!
-//! Invariant: after a failed write or synchronization nothing is appended to what may be there; the file is cut back to the
-//! last accepted line and opened again.
+//! Invariant: after a failed write or synchronization nothing is appended to what may be there; the file is cut back to
+//! the last accepted line and opened again.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -164,7 +164,8 @@ fn complete_lines(file: &mut File, length: u64) -> io::Result<u64> {
     Ok(0)
 }
 
-/// Where the last complete CSV row ends. A line feed between quotes ends no row, so that it must be read from the start.
+/// Where the last complete CSV row ends. A line feed between quotes ends no row, so that it must be read from the
+/// start.
 fn complete_rows(file: &mut File) -> io::Result<u64> {
     file.seek(SeekFrom::Start(0))?;
     let mut reader = BufReader::with_capacity(256 * 1024, file);

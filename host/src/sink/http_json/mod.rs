@@ -46,7 +46,8 @@ struct PartlySent {
 }
 
 impl HttpJsonSink {
-    /// A sink for this hub. Connects with the first delivery. `limit` is the time of one attempt, `most` the records of one.
+    /// A sink for this hub. Connects with the first delivery. `limit` is the time of one attempt, `most` the records of
+    /// one.
     pub fn new(hub: &str, config: &HttpJson, most: usize, limit: Duration) -> Result<Self, BuildError> {
         Ok(HttpJsonSink {
             encoder: Encoder::new(hub, config.shape, &config.fields)?,
@@ -156,7 +157,8 @@ impl Sink for HttpJsonSink {
     fn batch(&self) -> usize {
         match self.body {
             Body::Array => self.cautious_most,
-            // One answer settles one record: a longer batch could use up the time of the attempt and be sent again whole.
+            // One answer settles one record: a longer batch could use up the time of the attempt and be sent again
+            // whole.
             Body::Object => 1,
         }
     }

@@ -221,7 +221,8 @@ fn name_of<'a>(placeholder: Placeholder, hub: &'a str, item: &Item<'a>) -> Optio
     }
 }
 
-/// A name as one level of a topic: what has a meaning there is percent-encoded, and so is the percent sign, so that two names never meet.
+/// A name as one level of a topic: what has a meaning there is percent-encoded, and so is the percent sign, so that two
+/// names never meet.
 fn push_escaped(name: &str, topic: &mut String) {
     for letter in name.chars() {
         match letter {

@@ -1,9 +1,9 @@
 //! Publishing to an MQTT 5 broker with QoS 1.
 //!
-//! The messages of a batch are sent one after the other without waiting, at most [`peer::IN_FLIGHT`] unconfirmed, and each is accepted on
-//! its PUBACK. The client keeps nothing between two batches: when an attempt does not end well the connection is dropped with
-//! all that the client still held, and the next attempt begins with a clean session. What the broker has but did not confirm comes again
-//! with the same key, which every message carries as the user property `key`.
+//! The messages of a batch are sent one after the other without waiting, at most 100 unconfirmed, and each is accepted
+//! on its PUBACK. The client keeps nothing between two batches: when an attempt does not end well the connection is
+//! dropped with all that the client still held, and the next attempt begins with a clean session. What the broker has
+//! but did not confirm comes again with the same key, which every message carries as the user property `key`.
 //!
 //! Source: "MQTT Version 5.0", OASIS Standard, 7 March 2019.
 //!
@@ -34,13 +34,14 @@ pub struct MqttSink {
     connection: Option<Connection>,
     most: usize,
     limit: Duration,
-    /// Records that were under way when the broker ended the connection because of one of them. They are sent one by one, so that it is
-    /// known which.
+    /// Records that were under way when the broker ended the connection because of one of them. They are sent one by
+    /// one, so that it is known which.
     suspects: usize,
 }
 
 impl MqttSink {
-    /// A sink for this hub. Connects with the first delivery. `limit` is the time of one attempt, `most` the records of one.
+    /// A sink for this hub. Connects with the first delivery. `limit` is the time of one attempt, `most` the records of
+    /// one.
     pub fn new(hub: &str, config: &Mqtt, most: usize, limit: Duration) -> Result<Self, BuildError> {
         Ok(MqttSink {
             form: MessageForm::new(hub, config)?,
@@ -50,6 +51,14 @@ impl MqttSink {
             limit,
             suspects: 0,
         })
+    }
+
+    /// Waits until the kept connection is lost.
+    #[cfg(test)]
+    pub(super) async fn until_disconnected(&self) {
+        if let Some(connection) = &self.connection {
+            connection.wait_for_end().await;
+        }
     }
 
     /// Publishes everything, then waits for the confirmations in order.

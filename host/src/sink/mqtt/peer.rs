@@ -116,7 +116,7 @@ impl Connection {
         }
     }
 
-    /// Why it ended; the task says so right after it let go of the messages.
+    /// Waits until it ended, and says why.
     pub(super) async fn wait_for_end(&self) -> End {
         let mut state = self.state.clone();
         match state.wait_for(|state| matches!(state, State::Ended(_))).await.as_deref() {
@@ -159,8 +159,8 @@ impl Connection {
     }
 }
 
-/// Keeps the connection alive until it ends. There is no second one: what is under way would be sent again by a client that the
-/// runner does not know of.
+/// Keeps the connection alive until it ends. There is no second one: what is under way would be sent again by a client
+/// that the runner does not know of.
 async fn drive(mut event_loop: EventLoop, state: watch::Sender<State>) {
     let end = loop {
         match event_loop.poll().await {

@@ -71,7 +71,7 @@ fn parts(selection: &PollSelection) -> Vec<Range<usize>> {
         return Vec::new();
     }
     if points.is_sorted_by(|earlier, later| earlier < later) {
-        return vec![0..points.len()];
+        return std::iter::once(0..points.len()).collect();
     }
     let mut parts = Vec::new();
     let mut seen = vec![false; selection.set.catalog.points.len()];

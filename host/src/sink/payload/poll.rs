@@ -4,10 +4,10 @@
 //! {"device":"no2-north","at":"2026-11-01T03:00:00.25Z","no2":41.3,"flow":null,"serial":"17","states":{"flow":"fault"}}
 //! ```
 //!
-//! `at` is the moment when the host had the poll. A value is a number, a text, or `null` where there is none (or NaN or an
-//! infinity, which JSON cannot say). `states` has the state of each point that is not valid and of each whose
-//! value is `null`; it is left out when there is nothing in it. A point whose id is that of another member
-//! is written as `point.` and its id, so that no key comes twice.
+//! `at` is the moment when the host had the poll. A value is a number, a text, or `null` where there is none (or NaN or
+//! an infinity, which JSON cannot say). `states` has the state of each point that is not valid and of each whose value
+//! is `null`; it is left out when there is nothing in it. A point whose id is that of another member is written as
+//! `point.` and its id, so that no key comes twice.
 //!
 //! This is the form for many values: it is written straight into the buffer.
 

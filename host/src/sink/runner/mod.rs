@@ -1,10 +1,11 @@
 //! Delivery, written once for all sinks: take a batch, try it, tell the queue what became of it, wait, try again.
 //!
-//! The queue owns the records and their order; the runner owns time. It takes the oldest records, gives them to
-//! the sink in one attempt that is limited in time, and settles every outcome at once, so that one record that has to wait
+//! The queue owns the records and their order; the runner owns time. It takes the oldest records, gives them to the
+//! sink in one attempt that is limited in time, and settles every outcome at once, so that one record that has to wait
 //! does not hold back the note that others arrived. A record that must be retried comes first in the next batch.
 //!
-//! Invariant: one attempt at a time, and no record is offered to the sink while an older one that must be retried is left out.
+//! Invariant: one attempt at a time, and no record is offered to the sink while an older one that must be retried is
+//! left out.
 
 mod backoff;
 mod status;
@@ -29,8 +30,8 @@ const DRAIN_IDLE: Duration = Duration::from_millis(200);
 /// Longest time that a sink may take to flush and close.
 pub const CLOSE: Duration = Duration::from_secs(3);
 
-/// Delivers what the queue holds until the queue ends or the token is cancelled. After the token, what waits gets one last attempt of at
-/// most [`DRAIN`]; then the sink is closed. What was not accepted by then stays in the queue.
+/// Delivers what the queue holds until the queue ends or the token is cancelled. After the token, what waits gets one
+/// last attempt of at most [`DRAIN`]; then the sink is closed. What was not accepted by then stays in the queue.
 ///
 /// `name` is the sink's, for the log; `status` always shows the present state.
 pub async fn run<S: Sink, Q: Queue>(
@@ -49,7 +50,8 @@ pub async fn run<S: Sink, Q: Queue>(
     tokio::select! {
         biased;
         () = deliver_all(&mut sink, &mut queue, &delivery, &shutdown, &mut progress) => {}
-        // What is dropped here is an attempt whose records count as not delivered: they may arrive twice, never zero times.
+        // What is dropped here is an attempt whose records count as not delivered: they may arrive twice, never zero
+        // times.
         () = drain_ended => progress.interrupted(),
     }
     if timeout(CLOSE, sink.close()).await.is_err() {

@@ -75,16 +75,13 @@ impl Layers {
         for err in errors {
             let place = Place { origin: origin.clone(), span: err.span().unwrap_or(0..0) };
             let mistake = if err.message() == "duplicate key" {
-                Mistake::Duplicate
+                let key = origin.text.get(place.span.clone()).unwrap_or_default();
+                Mistake::Duplicate { key: key.trim_matches(['"', '\'']).to_owned() }
             } else {
                 self.whole = false;
                 Mistake::Syntax { cause: err.message().to_owned() }
             };
-            let path = match mistake {
-                Mistake::Duplicate => origin.text.get(place.span.clone()).unwrap_or_default().to_owned(),
-                _ => String::new(),
-            };
-            self.problems.push(Problem::new(path, Some(place), &mistake));
+            self.problems.push(Problem::new("", Some(place), &mistake));
         }
         merge(&mut self.table, from_document(document.get_ref(), origin));
     }
@@ -100,7 +97,7 @@ impl Layers {
         match overlay(&self.table, &segments, text, &place) {
             Ok(table) => merge(&mut self.table, table),
             Err((first, second)) => {
-                let mistake = Mistake::AmbiguousVariable { variable: variable.to_owned(), first, second };
+                let mistake = Mistake::AmbiguousVariable { first, second };
                 self.problems.push(Problem::new("", Some(place), &mistake));
             }
         }

@@ -58,9 +58,10 @@ fn render_one(problem: &Problem, all: &[Problem], style: Style) -> String {
     if style == Style::Short {
         return format!("{problem}\n");
     }
-    let source = problem.place.as_ref().map(|place| {
-        NamedSource::new(place.origin.name.to_string(), masked(place, all)).with_language("TOML")
-    });
+    let source = problem
+        .place
+        .as_ref()
+        .map(|place| NamedSource::new(place.origin.name.to_string(), masked(place, all)).with_language("TOML"));
     let quoted = Quoted { problem, source };
     let mut text = String::new();
     let written = match style {

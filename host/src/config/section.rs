@@ -108,8 +108,7 @@ impl<'a> Reader<'a> {
             None => (&EMPTY, None),
         };
         let (asked, below, pattern) = (Vec::new(), Vec::new(), pattern.to_owned());
-        let mut section =
-            Section { reader: self, table, place, header, below, pattern, asked, complete: true };
+        let mut section = Section { reader: self, table, place, header, below, pattern, asked, complete: true };
         let value = read(&mut section);
         section.report_unknown();
         value
@@ -196,11 +195,7 @@ impl<'a> Section<'_, 'a> {
     }
 
     /// A table below this one that belongs to it, as `[devices.no2.limits]`.
-    pub fn part<T>(
-        &mut self,
-        key: &'static str,
-        read: impl FnOnce(&mut Section<'_, 'a>) -> Option<T>,
-    ) -> Option<T> {
+    pub fn part<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Section<'_, 'a>) -> Option<T>) -> Option<T> {
         self.asked.push(key);
         let (table, place) = match self.table.get(key).map(|entry| &entry.node) {
             Some(Node { value: Value::Table(table), place }) => (table, Some(place.clone())),
@@ -214,8 +209,7 @@ impl<'a> Section<'_, 'a> {
         below.push(key.to_owned());
         let pattern = format!("{}.{key}", self.pattern);
         let (header, asked) = (self.header.clone(), Vec::new());
-        let mut part =
-            Section { reader: self.reader, table, place, header, below, pattern, asked, complete: true };
+        let mut part = Section { reader: self.reader, table, place, header, below, pattern, asked, complete: true };
         let value = read(&mut part);
         part.report_unknown();
         value
@@ -357,7 +351,8 @@ impl<'a> Section<'_, 'a> {
 
 /// Keys joined with dots, in quotes where TOML wants them.
 pub(crate) fn path_text(keys: &[String]) -> String {
-    let plain = |key: &String| !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    let plain =
+        |key: &String| !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
     let text = |key: &String| if plain(key) { key.clone() } else { quoted(key) };
     keys.iter().map(text).collect::<Vec<_>>().join(".")
 }

@@ -111,5 +111,5 @@ pub(crate) fn text_of<'n>(node: &'n Node, expected: &dyn Fn() -> String) -> Resu
 
 /// The complaint that a value is of another type.
 pub(crate) fn wrong_type(node: &Node, expected: String) -> Vec<Fault> {
-    vec![Mistake::WrongType { expected, found: node.described() }.into()]
+    vec![Mistake::WrongType { expected, found: node.described(), advice: None }.into()]
 }

@@ -81,7 +81,7 @@ fn reference_text(node: &Node) -> Result<&str, Vec<Fault>> {
         Some("") => Err(vec![Fault { mistake: Mistake::Empty { expected: EXPECTED.to_owned() }, place }]),
         Some(text) => Ok(text),
         None => {
-            let mistake = Mistake::WrongType { expected: "a text".to_owned(), found: node.described() };
+            let mistake = Mistake::WrongType { expected: "a text".to_owned(), found: node.described(), advice: None };
             Err(vec![Fault { mistake, place }])
         }
     }

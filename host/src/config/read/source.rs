@@ -51,3 +51,15 @@ fn parameter(section: &mut Section<'_, '_>) -> Option<Parameter> {
     let molar_mass = section.optional("molar_mass", &Real { min: 1.0, max: 1000.0, unit: "g/mol" });
     Some(Parameter { device: device?, point: point?, unit: unit?, molar_mass: molar_mass? })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_plant_state_can_be_configured_by_its_name() {
+        for state in PlantState::ALL {
+            assert!(PLANT.words.contains(&(state.name(), state)), "{} cannot be written", state.name());
+        }
+    }
+}

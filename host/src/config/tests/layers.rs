@@ -150,7 +150,9 @@ fn no_text_that_leaves_holds_a_secret() {
     let inline = "sinks.s = { type = \"mqtt\", url = \"mqtt://u:hunter2@h\", password = \"hunter2\", topik = 1 }\n";
     let header = "[sinks.s]\ntype = \"http_json\"\nurl = \"http://h/\"\nheaders = { Cookie = \"hunter2\" }\n";
     let by_variable = [("TUTIN__SINKS__AUTHORITY__BEARER", "hunter2"), TOKEN];
-    for (text, environment) in [(SOUND, &[TOKEN][..]), (&plain, &[]), (inline, &[]), (header, &[]), (SOUND, &by_variable)] {
+    for (text, environment) in
+        [(SOUND, &[TOKEN][..]), (&plain, &[]), (inline, &[]), (header, &[]), (SOUND, &by_variable)]
+    {
         let folder = Folder::with(&[("a.toml", text)]);
         let loaded = folder.load(&["a.toml"], environment);
 

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use crate::config::NamedFile;
 use crate::config::mistake::{Mistake, nearest};
 use crate::config::model::{Config, FieldMap, Name, Parameter, Pattern, Select, SinkKind};
+use crate::config::path::{path_text, quoted};
 use crate::config::places::Places;
 use crate::config::problem::{Problem, Severity};
-use crate::config::section::{path_text, quoted};
 use crate::reading::{Point, PointKind};
 
 /// What a plugin said about the configuration.
@@ -145,7 +145,7 @@ fn fault(finding: &PluginFinding, places: &Places) -> Option<Problem> {
         message: message.clone(),
         help: help.clone(),
         place: places.nearest(path),
-        conceal: false,
+        conceal: Vec::new(),
     })
 }
 

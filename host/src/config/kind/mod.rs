@@ -82,6 +82,11 @@ pub(crate) trait Kind {
     /// Reads one node.
     fn read(&self, node: &Node, scope: &Scope<'_>) -> Result<Self::Value, Vec<Fault>>;
 
+    /// True when a value of this kind must not be quoted, not even from a line with a mistake in its key.
+    fn confidential(&self) -> bool {
+        false
+    }
+
     /// How the value is written down again.
     fn layout(&self) -> Layout {
         Layout::Line

@@ -139,7 +139,7 @@ impl Kind for Real {
             Value::Integer(number) => number as f64,
             _ => return Err(wrong_type(node, self.expected())),
         };
-        within(number, self.min..=self.max, &node.described(), || self.expected())
+        within(number, self.min..=self.max, node.described(), || self.expected())
     }
 
     fn shown(&self, value: &f64, _node: &Node) -> toml::Value {
@@ -175,7 +175,7 @@ impl Kind for Share {
             }
             _ => return Err(wrong_type(node, self.expected())),
         };
-        within(number, 0.0..=1.0, &node.described(), || self.expected())
+        within(number, 0.0..=1.0, node.described(), || self.expected())
     }
 }
 

@@ -4,8 +4,8 @@ use std::fs;
 
 use crate::config::kind::{Fault, Kind, Scope, wrong_type};
 use crate::config::mistake::{Mistake, nearest};
+use crate::config::path::quoted;
 use crate::config::secret::Secret;
-use crate::config::section::quoted;
 use crate::config::tree::{Node, Table, Value};
 
 /// `{ env = "VARIABLE" }` or `{ file = "path" }`. The value is read now, so that a missing one is known before start.
@@ -23,6 +23,10 @@ impl Kind for SecretReference {
     fn textual(&self) -> bool {
         // A table from the environment is read as TOML; any other text is refused by `read` as a plain secret.
         false
+    }
+
+    fn confidential(&self) -> bool {
+        true
     }
 
     fn read(&self, node: &Node, scope: &Scope<'_>) -> Result<Secret, Vec<Fault>> {

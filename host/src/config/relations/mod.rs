@@ -7,11 +7,11 @@ mod peers;
 mod routes;
 
 use crate::config::mistake::Mistake;
+use crate::config::path::path_text;
 use crate::config::places::Places;
 use crate::config::problem::Problem;
 use crate::config::quantity::show_duration;
 use crate::config::read::Draft;
-use crate::config::section::path_text;
 
 /// Checks that need the whole configuration and nothing else.
 pub(crate) fn check(draft: &Draft, places: &Places) -> Vec<Problem> {

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use crate::config::mistake::{Mistake, nearest};
 use crate::config::model::{Mqtt, Pattern, Route, Select, Shape, SinkKind};
+use crate::config::path::{path_text, quoted};
 use crate::config::places::Places;
 use crate::config::problem::Problem;
 use crate::config::read::Draft;
 use crate::config::relations::problem_at;
-use crate::config::section::{path_text, quoted};
 
 pub(super) fn check(draft: &Draft, places: &Places, problems: &mut Vec<Problem>) {
     let mut told = Vec::new();

@@ -8,8 +8,9 @@ use toml::de::DeTable;
 use super::Folder;
 
 use crate::config::kind::Scope;
+use crate::config::notes::{Notes, OptionText};
 use crate::config::report::{Style, render};
-use crate::config::section::{Notes, OptionText, Reader};
+use crate::config::section::Reader;
 use crate::config::{Loaded, layers, load, read};
 
 const MINIMAL: &str = "../configs/minimal.toml";

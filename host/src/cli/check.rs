@@ -146,3 +146,124 @@ fn as_json(loaded: &Loaded, arguments: &Arguments) -> serde_json::Value {
         "effective": arguments.show.then_some(loaded.effective.as_str()),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::cross_check::Gas;
+    use crate::reading::{Point, PointKind};
+
+    const SOUND: &str = r#"
+[links.line-a]
+type = "modbus_tcp"
+address = "10.0.0.5"
+[plugins.p]
+file = "driver.wasm"
+[devices.t200]
+plugin = "p"
+link = "line-a"
+[sources.stack.parameters.NO2]
+device = "t200"
+point = "no2"
+[routes.r]
+take = "averages"
+to = ["out"]
+[sinks.out]
+type = "file"
+path = "-"
+"#;
+
+    struct Told {
+        code: u8,
+        output: String,
+        errors: String,
+    }
+
+    fn run(text: &str, more: &[&str], format: Format, show: bool) -> Told {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a.toml"), text).unwrap();
+        std::fs::write(folder.path().join("driver.wasm"), "").unwrap();
+        let files = ["a.toml"].iter().chain(more).map(|name| folder.path().join(name)).collect();
+        let point = Point { id: "no2".into(), label: "NO2".into(), unit: "[ppb]".into(), kind: PointKind::Number };
+        let plugin_checks =
+            |_: &Config| vec![PluginFinding::Points { device: "t200".into(), points: vec![point.clone()] }];
+        let convertible = |_: &str, _: &str, _: Gas<'_>| Err("a test has no units".to_owned());
+        let members = Members { averages: &["mean"], readings: &["value"] };
+        let knowledge = Knowledge { plugin_checks: &plugin_checks, convertible: &convertible, members };
+        let arguments = Arguments { files, format, show };
+        let (mut output, mut errors) = (Vec::new(), Vec::new());
+        let none = std::iter::empty();
+        let code = check(&arguments, none, &knowledge, Screen::Plain, &mut output, &mut errors).unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap().replace(&format!("{}/", folder.path().display()), "");
+        Told { code, output: text(output), errors: text(errors) }
+    }
+
+    #[test]
+    fn a_sound_file_is_said_to_be_sound() {
+        let told = run(SOUND, &[], Format::Pretty, false);
+
+        assert_eq!(told.output, "a.toml: 1 device, 1 source, 1 route, 1 sink: no problem found\n");
+        assert_eq!(told.code, 0);
+    }
+
+    #[test]
+    fn an_error_ends_with_code_1_and_a_warning_with_0() {
+        let error = run(&SOUND.replace("\"10.0.0.5\"", "5"), &[], Format::Short, false);
+        assert_eq!(error.code, 1);
+        assert!(error.output.ends_with("a.toml: 1 error\n"), "{}", error.output);
+
+        let warning = run(&format!("{SOUND}[sinks.b]\ntype = \"file\"\npath = \"b\"\n"), &[], Format::Short, false);
+        assert_eq!(warning.code, 0);
+        assert!(warning.output.contains("2 sinks: 1 warning\n"), "{}", warning.output);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_ends_with_code_2() {
+        let told = run(SOUND, &["none.toml"], Format::Short, false);
+
+        assert_eq!(told.code, 2);
+        assert!(told.output.starts_with("error: cannot read none.toml: No such file"), "{}", told.output);
+    }
+
+    #[test]
+    fn what_plugins_know_is_checked_too() {
+        let told = run(&SOUND.replace("\"no2\"", "\"no\""), &[], Format::Short, false);
+
+        assert_eq!(told.code, 1);
+        let expected = "a.toml:12:9: error: sources.stack.parameters.NO2.point: device \"t200\" has no point \"no\"; \
+                        did you mean \"no2\"?\n";
+        assert!(told.output.starts_with(expected), "{}", told.output);
+    }
+
+    #[test]
+    fn a_missing_plugin_is_told_once_and_beside_other_mistakes() {
+        let text = SOUND.replace("driver.wasm", "none.wasm");
+        let told = run(&text, &[], Format::Short, false);
+        assert_eq!(told.output.matches("none.wasm").count(), 1, "{}", told.output);
+        assert_eq!(told.code, 1);
+
+        let told = run(&text.replace("\"10.0.0.5\"", "5"), &[], Format::Short, false);
+        assert!(told.output.ends_with("2 errors\n"), "{}", told.output);
+    }
+
+    #[test]
+    fn the_effective_configuration_can_be_piped_away_from_the_problems() {
+        let told = run(SOUND, &[], Format::Short, true);
+
+        assert!(told.output.contains("interval = \"1s\" # default\n"), "{}", told.output);
+        assert!(!told.output.contains("no problem found"));
+        assert!(told.errors.contains("no problem found"));
+    }
+
+    #[test]
+    fn json_says_where_and_what() {
+        let told = run(&SOUND.replace("\"10.0.0.5\"", "5"), &[], Format::Json, false);
+
+        let json: serde_json::Value = serde_json::from_str(&told.output).unwrap();
+        let problem = &json["problems"][0];
+        assert_eq!((json["errors"].as_u64(), json["warnings"].as_u64()), (Some(1), Some(0)));
+        assert_eq!(problem["path"], "links.line-a.address");
+        assert_eq!((problem["line"].as_u64(), problem["column"].as_u64()), (Some(4), Some(11)));
+        assert!(problem["file"].as_str().unwrap().ends_with("a.toml"));
+    }
+}

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use crate::config::NamedFile;
 use crate::config::mistake::{Mistake, nearest};
 use crate::config::model::{Config, FieldMap, Name, Parameter, Pattern, Select, SinkKind};
+use crate::config::path::{path_text, quoted};
 use crate::config::places::Places;
 use crate::config::problem::{Problem, Severity};
-use crate::config::section::{path_text, quoted};
 use crate::reading::{Point, PointKind};
 
 /// What a plugin said about the configuration.
@@ -69,7 +69,12 @@ pub fn missing_files(files: &[NamedFile]) -> Vec<Problem> {
 
 /// Compares what the configuration says of points and units with what the plugins say. Devices without a
 /// finding are not checked.
-pub fn check(config: &Config, places: &Places, findings: &[PluginFinding], convertible: &Convertible<'_>) -> Vec<Problem> {
+pub fn check(
+    config: &Config,
+    places: &Places,
+    findings: &[PluginFinding],
+    convertible: &Convertible<'_>,
+) -> Vec<Problem> {
     let mut problems: Vec<Problem> = findings.iter().filter_map(|finding| fault(finding, places)).collect();
     let points: BTreeMap<&str, &[Point]> = findings
         .iter()
@@ -94,7 +99,7 @@ pub fn check(config: &Config, places: &Places, findings: &[PluginFinding], conve
 
 /// Compares field maps with the members that the records of their routes have.
 pub fn check_members(config: &Config, places: &Places, members: Members<'_>) -> Vec<Problem> {
-    let mut problems = Vec::new();
+    let (mut problems, mut told) = (Vec::new(), Vec::new());
     for (route_name, route) in &config.routes {
         let (content, known) = match route.select {
             Select::Averages { .. } => ("averages", members.averages),
@@ -103,6 +108,11 @@ pub fn check_members(config: &Config, places: &Places, members: Members<'_>) -> 
         for sink in &route.to {
             let Some(fields) = config.sinks.get(sink).map(|sink| fields_of(&sink.kind)) else { continue };
             for (name, found) in fields.members().filter(|(_, member)| !known.contains(member)) {
+                // One route is told of, however many carry the same to this sink.
+                if told.contains(&(sink, name, content)) {
+                    continue;
+                }
+                told.push((sink, name, content));
                 let mistake = Mistake::NoSuchMember {
                     content,
                     found: found.to_owned(),
@@ -135,7 +145,7 @@ fn fault(finding: &PluginFinding, places: &Places) -> Option<Problem> {
         message: message.clone(),
         help: help.clone(),
         place: places.nearest(path),
-        conceal: false,
+        conceal: Vec::new(),
     })
 }
 
@@ -180,8 +190,7 @@ fn routes(config: &Config, places: &Places, points: &BTreeMap<&str, &[Point]>, p
             let near = nearest(&pattern.0, ids.iter().copied()).map(quoted);
             let known = ids.iter().map(|id| (*id).to_owned()).collect();
             let what = "point of the route's devices";
-            let mistake =
-                Mistake::PatternMatchesNothing { what, pattern: pattern.0.clone(), nearest: near, known };
+            let mistake = Mistake::PatternMatchesNothing { what, pattern: pattern.0.clone(), nearest: near, known };
             let path = path(&["routes", name, "points"]);
             let place = places.nearest(&path);
             problems.push(Problem::new(path, place, &mistake));

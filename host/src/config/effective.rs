@@ -7,7 +7,8 @@ use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
 
-use crate::config::section::{Setting, path_text};
+use crate::config::notes::Setting;
+use crate::config::path::path_text;
 
 /// The text for people, one comment per line saying where the value was set.
 pub(crate) fn text(settings: &[Setting]) -> String {

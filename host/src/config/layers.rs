@@ -74,17 +74,13 @@ impl Layers {
         let (document, errors) = DeTable::parse_recoverable(&origin.text);
         for err in errors {
             let place = Place { origin: origin.clone(), span: err.span().unwrap_or(0..0) };
-            let mistake = if err.message() == "duplicate key" {
-                Mistake::Duplicate
+            let problem = if err.message() == "duplicate key" {
+                duplicate(place)
             } else {
                 self.whole = false;
-                Mistake::Syntax { cause: err.message().to_owned() }
+                Problem::new("", Some(place), &Mistake::Syntax { cause: err.message().to_owned() })
             };
-            let path = match mistake {
-                Mistake::Duplicate => origin.text.get(place.span.clone()).unwrap_or_default().to_owned(),
-                _ => String::new(),
-            };
-            self.problems.push(Problem::new(path, Some(place), &mistake));
+            self.problems.push(problem);
         }
         merge(&mut self.table, from_document(document.get_ref(), origin));
     }
@@ -100,11 +96,25 @@ impl Layers {
         match overlay(&self.table, &segments, text, &place) {
             Ok(table) => merge(&mut self.table, table),
             Err((first, second)) => {
-                let mistake = Mistake::AmbiguousVariable { variable: variable.to_owned(), first, second };
+                let mistake = Mistake::AmbiguousVariable { first, second };
                 self.problems.push(Problem::new("", Some(place), &mistake));
             }
         }
     }
+}
+
+/// A key that stands twice. Its second value is lost to the tree, so that nobody can tell whether it is a secret.
+fn duplicate(place: Place) -> Problem {
+    let text = &place.origin.text;
+    let key = text.get(place.span.clone()).unwrap_or_default().trim_matches(['"', '\'']).to_owned();
+    let rest = text.get(place.span.end..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+    let is_value = rest.trim_start().starts_with('=');
+    let value = Place { origin: place.origin.clone(), span: place.span.end..place.span.end + rest.len() };
+    let mut problem = Problem::new("", Some(place), &Mistake::Duplicate { key });
+    if is_value {
+        problem.conceal.push(value);
+    }
+    problem
 }
 
 /// The tables around one variable's value, with the names that the layers below use. Two names that the

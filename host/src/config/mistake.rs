@@ -13,16 +13,16 @@ pub(crate) enum Mistake {
     UnreadableFile { file: String, cause: String },
     #[error("not valid TOML: {cause}")]
     Syntax { cause: String },
-    #[error("defined twice")]
-    Duplicate,
-    #[error("{variable} fits both {first:?} and {second:?}")]
-    AmbiguousVariable { variable: String, first: String, second: String },
+    #[error("{key:?} is defined twice")]
+    Duplicate { key: String },
+    #[error("the variable fits both {first:?} and {second:?}")]
+    AmbiguousVariable { first: String, second: String },
     #[error("unknown {what} {found:?}")]
     Unknown { what: &'static str, found: String, nearest: Option<String>, known: Vec<String> },
     #[error("no {what} {found:?}")]
     NoSuch { what: String, found: String, nearest: Option<String>, defined: Vec<String> },
     #[error("expected {expected}, found {found}")]
-    WrongType { expected: String, found: String },
+    WrongType { expected: String, found: String, advice: Option<String> },
     #[error("missing; expected {expected}")]
     Missing { expected: String },
     #[error("{found} is out of range: expected {expected}")]
@@ -53,8 +53,8 @@ pub(crate) enum Mistake {
     MissingFile { file: String },
     #[error("{pattern:?} matches no {what}")]
     PatternMatchesNothing { pattern: String, what: &'static str, nearest: Option<String>, known: Vec<String> },
-    #[error("the route matches nothing: no {what}")]
-    RouteMatchesNothing { what: String },
+    #[error("the route matches nothing: none of its sources ({sources}) has one of its {what}")]
+    RouteMatchesNothing { sources: String, what: &'static str },
     #[error("{address} is also the address of link {other:?}{difference}")]
     SameAddress { address: String, other: String, difference: String },
     #[error("{file} is also written by sink {other:?}")]
@@ -103,23 +103,20 @@ impl Mistake {
             | Mistake::PatternMatchesNothing { nearest, known, .. }
             | Mistake::NoSuchPoint { nearest, known, .. }
             | Mistake::NoSuchMember { nearest, known, .. } => nearest_or_known(nearest.as_ref(), "valid", known),
-            Mistake::NoSuch { nearest, defined, .. } => nearest_or_known(nearest.as_ref(), "defined", defined)
-                .or_else(|| Some("none is defined".to_owned())),
+            Mistake::NoSuch { nearest, defined, .. } => {
+                nearest_or_known(nearest.as_ref(), "defined", defined).or_else(|| Some("none is defined".to_owned()))
+            }
             Mistake::PlaceholderWithoutValue { known, .. } => nearest_or_known(None, "valid", known),
-            Mistake::Malformed { advice, .. } => advice.clone(),
+            Mistake::Malformed { advice, .. } | Mistake::WrongType { advice, .. } => advice.clone(),
             Mistake::AmbiguousVariable { .. } => Some("set this option in a file".to_owned()),
             Mistake::PlainSecret => {
                 Some("name where it is kept: { env = \"VARIABLE\" } or { file = \"path\" }".to_owned())
             }
-            Mistake::SecretReference { .. } => {
-                Some("write { env = \"VARIABLE\" } or { file = \"path\" }".to_owned())
-            }
+            Mistake::SecretReference { .. } => Some("write { env = \"VARIABLE\" } or { file = \"path\" }".to_owned()),
             Mistake::BlockDoesNotDivideDay { .. } => {
                 Some("blocks must end at midnight, as with 1min, 20min, 30min or 1h".to_owned())
             }
-            Mistake::IntervalOverBlock { .. } => {
-                Some("poll more often, or the block has no samples".to_owned())
-            }
+            Mistake::IntervalOverBlock { .. } => Some("poll more often, or the block has no samples".to_owned()),
             Mistake::SameAddress { .. } => {
                 Some("many instruments take one connection only: let the devices share one link".to_owned())
             }
@@ -151,7 +148,8 @@ fn nearest_or_known(nearest: Option<&String>, title: &str, known: &[String]) -> 
 pub(crate) fn nearest<'n>(found: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let folded = fold(found);
     let distance = |name: &str| strsim::damerau_levenshtein(&folded, &fold(name));
-    let (best, distance) = known.into_iter().map(|name| (name, distance(name))).min_by_key(|(_, distance)| *distance)?;
+    let (best, distance) =
+        known.into_iter().map(|name| (name, distance(name))).min_by_key(|(_, distance)| *distance)?;
     // One slip in three letters; a name that differs more is no help but a guess.
     let allowed = (folded.chars().count().max(best.chars().count()) / 3).max(1);
     (distance <= allowed && folded.chars().count() > distance).then_some(best)

@@ -11,6 +11,8 @@ mod kind;
 mod layers;
 mod mistake;
 pub mod model;
+mod notes;
+mod path;
 pub mod place;
 pub mod places;
 pub mod problem;
@@ -29,12 +31,13 @@ use std::path::{Path, PathBuf};
 
 use crate::config::kind::Scope;
 use crate::config::model::Config;
+use crate::config::notes::Notes;
 use crate::config::places::Places;
 use crate::config::problem::{Problem, Severity};
 use crate::config::read::Draft;
-use crate::config::section::{Notes, Reader};
+use crate::config::section::Reader;
 
-pub use crate::config::section::NamedFile;
+pub use crate::config::notes::NamedFile;
 
 /// What came of reading a configuration.
 #[derive(Debug)]

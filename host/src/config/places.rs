@@ -1,5 +1,6 @@
 //! From a dotted path back to the line that somebody wrote.
 
+use crate::config::path::split;
 use crate::config::place::Place;
 use crate::config::tree::{Entry, Table};
 
@@ -57,19 +58,4 @@ impl Places {
         let (reached, entry) = self.descend(&keys)?;
         entry.node.as_text().filter(|_| reached == keys.len())
     }
-}
-
-/// The keys of a dotted path.
-fn split(path: &str) -> Vec<String> {
-    let mut keys = Vec::new();
-    let mut rest = path;
-    while !rest.is_empty() {
-        let (key, after) = match rest.strip_prefix('"').and_then(|rest| rest.split_once('"')) {
-            Some((key, after)) => (key, after.strip_prefix('.').unwrap_or(after)),
-            None => rest.split_once('.').unwrap_or((rest, "")),
-        };
-        keys.push(key.to_owned());
-        rest = after;
-    }
-    keys
 }

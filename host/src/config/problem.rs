@@ -40,20 +40,21 @@ pub struct Problem {
     pub help: Option<String>,
     /// Where it stands; `None` when no file could be read.
     pub place: Option<Place>,
-    /// The text at the place is a secret and must be masked wherever it would be quoted.
-    pub conceal: bool,
+    /// Text that is or may be a secret and must be masked wherever it would be quoted.
+    pub conceal: Vec<Place>,
 }
 
 impl Problem {
     /// A mistake found by the configuration itself.
     pub(crate) fn new(path: impl Into<String>, place: Option<Place>, mistake: &Mistake) -> Self {
+        let conceal = place.iter().filter(|_| matches!(mistake, Mistake::PlainSecret)).cloned().collect();
         Problem {
             severity: mistake.severity(),
             path: path.into(),
             message: mistake.to_string(),
             help: mistake.help(),
             place,
-            conceal: matches!(mistake, Mistake::PlainSecret),
+            conceal,
         }
     }
 

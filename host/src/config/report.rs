@@ -1,7 +1,7 @@
 //! Problems as text: with the quoted line for people at a terminal, in sentences for screen readers and logs, one line
 //! each for editors, and JSON for programs.
 //!
-//! Secrets that stand where they must not are masked before any line is quoted.
+//! Secrets that stand where they must not, and texts that may be some, are masked before any line is quoted.
 
 use std::fmt;
 use std::sync::Arc;
@@ -58,9 +58,10 @@ fn render_one(problem: &Problem, all: &[Problem], style: Style) -> String {
     if style == Style::Short {
         return format!("{problem}\n");
     }
-    let source = problem.place.as_ref().map(|place| {
-        NamedSource::new(place.origin.name.to_string(), masked(place, all)).with_language("TOML")
-    });
+    let source = problem
+        .place
+        .as_ref()
+        .map(|place| NamedSource::new(place.origin.name.to_string(), masked(place, all)).with_language("TOML"));
     let quoted = Quoted { problem, source };
     let mut text = String::new();
     let written = match style {
@@ -76,7 +77,7 @@ fn render_one(problem: &Problem, all: &[Problem], style: Style) -> String {
 /// The text of the place's origin with each secret in it replaced by as many stars.
 fn masked(place: &Place, problems: &[Problem]) -> String {
     let mut text = place.origin.text.clone();
-    let places = problems.iter().filter(|problem| problem.conceal).filter_map(|problem| problem.place.as_ref());
+    let places = problems.iter().flat_map(|problem| &problem.conceal);
     for secret in places.filter(|other| Arc::ptr_eq(&other.origin, &place.origin)) {
         if text.get(secret.span.clone()).is_some() {
             text.replace_range(secret.span.clone(), &"*".repeat(secret.span.len()));

@@ -4,54 +4,15 @@
 //! effective configuration and the list of options that `configs/full.toml` must show.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::config::kind::{Choice, Fault, Kind, Layout, Scope, wrong_type};
 use crate::config::mistake::{Mistake, nearest};
+use crate::config::notes::{NamedFile, Notes, OptionText, Setting};
+use crate::config::path::{is_name, path_text, quoted};
 use crate::config::place::{Origin, Place};
 use crate::config::problem::Problem;
 use crate::config::tree::{Entry, Node, Table, Value};
-
-/// What reading leaves behind besides the values.
-#[derive(Debug, Default)]
-pub(crate) struct Notes {
-    pub problems: Vec<Problem>,
-    pub effective: Vec<Setting>,
-    pub options: BTreeMap<String, OptionText>,
-    pub files: Vec<NamedFile>,
-}
-
-/// One line of the effective configuration.
-#[derive(Debug, Clone)]
-pub(crate) struct Setting {
-    /// Header of its table.
-    pub header: Vec<String>,
-    /// Key below the header.
-    pub key: Vec<String>,
-    pub value: toml::Value,
-    /// `None`: the default of the option.
-    pub place: Option<Place>,
-}
-
-/// What is said about an option wherever it occurs; names of sections are `*` in its key.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct OptionText {
-    pub default: Option<String>,
-    pub range: Option<String>,
-    pub choices: Vec<&'static str>,
-}
-
-/// A file that the configuration names and that must exist when the hub starts.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NamedFile {
-    /// Option that names it.
-    pub option: String,
-    /// Where it should be.
-    pub file: PathBuf,
-    /// Where it is named.
-    pub place: Place,
-}
 
 /// What all sections share while they are read.
 pub(crate) struct Reader<'a> {
@@ -69,6 +30,8 @@ pub(crate) struct Section<'r, 'a> {
     below: Vec<String>,
     pattern: String,
     asked: Vec<&'static str>,
+    /// True when the section has secrets: then an unknown option may be one whose name was mistyped.
+    confidential: bool,
     /// False once the section's own kind is unknown: then nobody can say which options are.
     complete: bool,
 }
@@ -109,7 +72,7 @@ impl<'a> Reader<'a> {
         };
         let (asked, below, pattern) = (Vec::new(), Vec::new(), pattern.to_owned());
         let mut section =
-            Section { reader: self, table, place, header, below, pattern, asked, complete: true };
+            Section { reader: self, table, place, header, below, pattern, asked, confidential: false, complete: true };
         let value = read(&mut section);
         section.report_unknown();
         value
@@ -196,11 +159,7 @@ impl<'a> Section<'_, 'a> {
     }
 
     /// A table below this one that belongs to it, as `[devices.no2.limits]`.
-    pub fn part<T>(
-        &mut self,
-        key: &'static str,
-        read: impl FnOnce(&mut Section<'_, 'a>) -> Option<T>,
-    ) -> Option<T> {
+    pub fn part<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Section<'_, 'a>) -> Option<T>) -> Option<T> {
         self.asked.push(key);
         let (table, place) = match self.table.get(key).map(|entry| &entry.node) {
             Some(Node { value: Value::Table(table), place }) => (table, Some(place.clone())),
@@ -214,8 +173,17 @@ impl<'a> Section<'_, 'a> {
         below.push(key.to_owned());
         let pattern = format!("{}.{key}", self.pattern);
         let (header, asked) = (self.header.clone(), Vec::new());
-        let mut part =
-            Section { reader: self.reader, table, place, header, below, pattern, asked, complete: true };
+        let mut part = Section {
+            reader: self.reader,
+            table,
+            place,
+            header,
+            below,
+            pattern,
+            asked,
+            confidential: false,
+            complete: true,
+        };
         let value = read(&mut part);
         part.report_unknown();
         value
@@ -261,6 +229,7 @@ impl<'a> Section<'_, 'a> {
 
     fn read<K: Kind>(&mut self, key: &'static str, kind: &K, fallback: Fallback<'_>) -> Option<Option<K::Value>> {
         self.asked.push(key);
+        self.confidential |= kind.confidential();
         self.describe(key, kind, &fallback);
         let (node, place) = match (self.table.get(key), &fallback) {
             (Some(entry), _) => (entry.node.clone(), Some(entry.node.place.clone())),
@@ -337,37 +306,29 @@ impl<'a> Section<'_, 'a> {
     }
 
     fn report_unknown(&mut self) {
+        let table = self.table;
+        let unknown = || table.iter().filter(|(key, _)| !self.asked.contains(&key.as_str()));
         if !self.complete {
+            // What nobody could ask about may be a secret, and the line above or below it may be quoted.
+            if let Some(problem) = self.reader.notes.problems.last_mut() {
+                problem.conceal.extend(unknown().map(|(_, entry)| entry.node.place.clone()));
+            }
             return;
         }
-        for (key, entry) in self.table {
-            if self.asked.contains(&key.as_str()) {
-                continue;
-            }
+        let mut problems = Vec::new();
+        for (key, entry) in unknown() {
             let mistake = Mistake::Unknown {
                 what: "option",
                 found: key.clone(),
                 nearest: nearest(key, self.asked.iter().copied()).map(quoted),
                 known: self.asked.iter().map(|asked| (*asked).to_owned()).collect(),
             };
-            self.complain(key, Some(entry.key.clone()), vec![mistake.into()]);
+            let mut problem = Problem::new(self.path_of(key), Some(entry.key.clone()), &mistake);
+            if self.confidential {
+                problem.conceal.push(entry.node.place.clone());
+            }
+            problems.push(problem);
         }
+        self.reader.notes.problems.extend(problems);
     }
-}
-
-/// Keys joined with dots, in quotes where TOML wants them.
-pub(crate) fn path_text(keys: &[String]) -> String {
-    let plain = |key: &String| !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
-    let text = |key: &String| if plain(key) { key.clone() } else { quoted(key) };
-    keys.iter().map(text).collect::<Vec<_>>().join(".")
-}
-
-/// The name in quotes, as in a diagnostic.
-pub(crate) fn quoted(name: &str) -> String {
-    format!("{name:?}")
-}
-
-fn is_name(name: &str) -> bool {
-    let first = name.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
-    first && name.len() <= 64 && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
 }

@@ -77,7 +77,7 @@ impl Node {
         match &self.value {
             Value::Text(text) | Value::Loose(text) => format!("the text {text:?}"),
             Value::Integer(number) => format!("the integer {number}"),
-            Value::Huge(text) => format!("the integer {text}, which 64 bits do not hold"),
+            Value::Huge(text) => format!("the integer {text}"),
             Value::Float(number) => format!("the number {number:?}"),
             Value::Flag(flag) => format!("{flag}"),
             Value::DateTime(text) => format!("the date-time {text}"),
@@ -123,7 +123,9 @@ fn from_toml(value: &DeValue<'_>, span: std::ops::Range<usize>, origin: &Arc<Ori
             Ok(number) => Value::Integer(number),
             Err(_) => Value::Huge(number.to_string()),
         },
-        DeValue::Float(number) => number.as_str().parse().map_or_else(|_| Value::Huge(number.to_string()), Value::Float),
+        DeValue::Float(number) => {
+            number.as_str().parse().map_or_else(|_| Value::Huge(number.to_string()), Value::Float)
+        }
         DeValue::Boolean(flag) => Value::Flag(*flag),
         DeValue::Datetime(moment) => Value::DateTime(moment.to_string()),
         DeValue::Array(items) => {

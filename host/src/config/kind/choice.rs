@@ -2,7 +2,7 @@
 
 use crate::config::kind::{Fault, Kind, Scope, text_of, wrong_type};
 use crate::config::mistake::{Mistake, nearest};
-use crate::config::section::quoted;
+use crate::config::path::quoted;
 use crate::config::tree::{Node, Value};
 
 /// One of the words of a list, each with what it means.

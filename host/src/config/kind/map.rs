@@ -43,7 +43,11 @@ impl Kind for Fields {
 
 fn field_source(node: &Node) -> Result<FieldSource, Mistake> {
     let expected = || "a member of the record, as in \"mean\", or a fixed text, as in \"= KZ-01\"".to_owned();
-    let text = node.as_text().ok_or_else(|| Mistake::WrongType { expected: expected(), found: node.described() })?;
+    let text = node.as_text().ok_or_else(|| Mistake::WrongType {
+        expected: expected(),
+        found: node.described(),
+        advice: None,
+    })?;
     if let Some(fixed) = text.strip_prefix('=') {
         return Ok(FieldSource::Fixed(fixed.trim().to_owned()));
     }
@@ -82,10 +86,11 @@ impl Kind for Headers {
             }
             match header_value(name, &entry.node, scope) {
                 Ok(value) => headers.push((name.clone(), value)),
-                Err(found) => faults.extend(found.into_iter().map(|fault| Fault {
-                    place: fault.place.or_else(|| Some(entry.node.place.clone())),
-                    ..fault
-                })),
+                Err(found) => faults.extend(
+                    found
+                        .into_iter()
+                        .map(|fault| Fault { place: fault.place.or_else(|| Some(entry.node.place.clone())), ..fault }),
+                ),
             }
         }
         if faults.is_empty() { Ok(headers) } else { Err(faults) }
@@ -146,7 +151,7 @@ fn json_object(table: &Table, faults: &mut Vec<Fault>) -> Json {
 /// Integers stay integers and floats floats; a date-time becomes its text, which is all that JSON has for it.
 fn json(node: &Node, faults: &mut Vec<Fault>) -> Json {
     let mut refuse = |expected: &str| {
-        let mistake = Mistake::WrongType { expected: expected.to_owned(), found: node.described() };
+        let mistake = Mistake::WrongType { expected: expected.to_owned(), found: node.described(), advice: None };
         faults.push(Fault { mistake, place: Some(node.place.clone()) });
         Json::Null
     };

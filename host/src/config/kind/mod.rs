@@ -82,6 +82,11 @@ pub(crate) trait Kind {
     /// Reads one node.
     fn read(&self, node: &Node, scope: &Scope<'_>) -> Result<Self::Value, Vec<Fault>>;
 
+    /// True when a value of this kind must not be quoted, not even from a line with a mistake in its key.
+    fn confidential(&self) -> bool {
+        false
+    }
+
     /// How the value is written down again.
     fn layout(&self) -> Layout {
         Layout::Line
@@ -111,5 +116,5 @@ pub(crate) fn text_of<'n>(node: &'n Node, expected: &dyn Fn() -> String) -> Resu
 
 /// The complaint that a value is of another type.
 pub(crate) fn wrong_type(node: &Node, expected: String) -> Vec<Fault> {
-    vec![Mistake::WrongType { expected, found: node.described() }.into()]
+    vec![Mistake::WrongType { expected, found: node.described(), advice: None }.into()]
 }

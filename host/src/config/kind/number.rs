@@ -33,11 +33,8 @@ impl Kind for Span {
     }
 
     fn read(&self, node: &Node, _scope: &Scope<'_>) -> Result<Duration, Vec<Fault>> {
-        let advice = || "a duration is a number and a unit: ns, us, ms, s, min, h or d, as in \"1s\"".to_owned();
-        let text = quantity_text(node, || format!("{}; {}", self.expected(), advice()))?;
-        let malformed =
-            || Mistake::Malformed { found: text.to_owned(), expected: "a duration".to_owned(), advice: Some(advice()) };
-        let duration = parse_duration(text).ok_or_else(|| vec![malformed().into()])?;
+        let advice = "a duration is a number and a unit: ns, us, ms, s, min, h or d, as in \"1s\"";
+        let (text, duration) = quantity(node, parse_duration, || self.expected(), advice)?;
         within(duration, self.min..=self.max, text, || self.expected())
     }
 
@@ -64,11 +61,8 @@ impl Kind for Size {
     }
 
     fn read(&self, node: &Node, _scope: &Scope<'_>) -> Result<u64, Vec<Fault>> {
-        let advice = || "a size is a number and a unit: B, KiB, MiB, GiB or TiB, as in \"16MiB\"".to_owned();
-        let text = quantity_text(node, || format!("{}; {}", self.expected(), advice()))?;
-        let malformed =
-            || Mistake::Malformed { found: text.to_owned(), expected: "a size".to_owned(), advice: Some(advice()) };
-        let size = parse_size(text).ok_or_else(|| vec![malformed().into()])?;
+        let advice = "a size is a number and a unit: B, KiB, MiB, GiB or TiB, as in \"16MiB\"";
+        let (text, size) = quantity(node, parse_size, || self.expected(), advice)?;
         within(size, self.min..=self.max, text, || self.expected())
     }
 
@@ -145,7 +139,7 @@ impl Kind for Real {
             Value::Integer(number) => number as f64,
             _ => return Err(wrong_type(node, self.expected())),
         };
-        within(number, self.min..=self.max, &node.described(), || self.expected())
+        within(number, self.min..=self.max, node.described(), || self.expected())
     }
 
     fn shown(&self, value: &f64, _node: &Node) -> toml::Value {
@@ -176,13 +170,12 @@ impl Kind for Share {
             Value::Float(number) => *number,
             Value::Integer(number) => *number as f64,
             Value::Text(text) => {
-                let malformed =
-                    || Mistake::Malformed { found: text.clone(), expected: self.expected(), advice: None };
+                let malformed = || Mistake::Malformed { found: text.clone(), expected: self.expected(), advice: None };
                 fraction(text).ok_or_else(|| vec![malformed().into()])?
             }
             _ => return Err(wrong_type(node, self.expected())),
         };
-        within(number, 0.0..=1.0, &node.described(), || self.expected())
+        within(number, 0.0..=1.0, node.described(), || self.expected())
     }
 }
 
@@ -192,8 +185,21 @@ fn fraction(text: &str) -> Option<f64> {
     Some(f64::from(numerator.trim().parse::<u32>().ok()?) / f64::from(denominator))
 }
 
-fn quantity_text(node: &Node, expected: impl Fn() -> String) -> Result<&str, Vec<Fault>> {
-    node.as_text().ok_or_else(|| wrong_type(node, expected()))
+/// A text with a unit, and what it means.
+fn quantity<'n, T>(
+    node: &'n Node,
+    parse: fn(&str) -> Option<T>,
+    expected: impl Fn() -> String,
+    advice: &str,
+) -> Result<(&'n str, T), Vec<Fault>> {
+    let advice = Some(advice.to_owned());
+    let Some(text) = node.as_text() else {
+        return Err(vec![Mistake::WrongType { expected: expected(), found: node.described(), advice }.into()]);
+    };
+    match parse(text) {
+        Some(value) => Ok((text, value)),
+        None => Err(vec![Mistake::Malformed { found: text.to_owned(), expected: expected(), advice }.into()]),
+    }
 }
 
 /// NaN lies in no range.

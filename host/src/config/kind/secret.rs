@@ -4,8 +4,8 @@ use std::fs;
 
 use crate::config::kind::{Fault, Kind, Scope, wrong_type};
 use crate::config::mistake::{Mistake, nearest};
+use crate::config::path::quoted;
 use crate::config::secret::Secret;
-use crate::config::section::quoted;
 use crate::config::tree::{Node, Table, Value};
 
 /// `{ env = "VARIABLE" }` or `{ file = "path" }`. The value is read now, so that a missing one is known before start.
@@ -23,6 +23,10 @@ impl Kind for SecretReference {
     fn textual(&self) -> bool {
         // A table from the environment is read as TOML; any other text is refused by `read` as a plain secret.
         false
+    }
+
+    fn confidential(&self) -> bool {
+        true
     }
 
     fn read(&self, node: &Node, scope: &Scope<'_>) -> Result<Secret, Vec<Fault>> {
@@ -81,7 +85,7 @@ fn reference_text(node: &Node) -> Result<&str, Vec<Fault>> {
         Some("") => Err(vec![Fault { mistake: Mistake::Empty { expected: EXPECTED.to_owned() }, place }]),
         Some(text) => Ok(text),
         None => {
-            let mistake = Mistake::WrongType { expected: "a text".to_owned(), found: node.described() };
+            let mistake = Mistake::WrongType { expected: "a text".to_owned(), found: node.described(), advice: None };
             Err(vec![Fault { mistake, place }])
         }
     }

@@ -34,13 +34,11 @@ impl Text {
         accepts: |text| text.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c)),
     };
     /// A JSON pointer (RFC 6901).
-    pub const POINTER: Text = Text {
-        what: "a JSON pointer such as \"/receipt\"",
-        accepts: |text| text.starts_with('/'),
-    };
+    pub const POINTER: Text =
+        Text { what: "a JSON pointer such as \"/receipt\"", accepts: |text| text.starts_with('/') };
     /// An MQTT topic to publish to (MQTT 5.0, 4.7).
     pub const TOPIC: Text = Text {
-        what: "a topic without '+', '#' and empty braces",
+        what: "a topic without '+' and '#', with a name in each pair of braces",
         accepts: |text| text.len() <= 65_535 && !text.contains(['+', '#', '\0']) && braces_are_paired(text),
     };
 }

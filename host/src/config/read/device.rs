@@ -7,8 +7,7 @@ use crate::config::read::hub;
 use crate::config::section::Section;
 
 /// Interfaces that a device may be granted. Reading its link and writing to the log need no grant.
-const GRANTS: Choice<&str> =
-    Choice { what: "interface", words: &[("tutin:modbus/control", "tutin:modbus/control")] };
+const GRANTS: Choice<&str> = Choice { what: "interface", words: &[("tutin:modbus/control", "tutin:modbus/control")] };
 
 pub(super) fn plugin(section: &mut Section<'_, '_>) -> Option<Plugin> {
     let file = section.required("file", &FilePath { what: "the path of a component (.wasm)", except: None })?;

@@ -14,7 +14,8 @@ use std::collections::BTreeMap;
 
 use crate::config::mistake::{Mistake, nearest};
 use crate::config::model::{Device, Hub, Journal, Limits, Link, Name, Plugin, Route, RuleSet, Sink, Source};
-use crate::config::section::{Reader, quoted};
+use crate::config::path::quoted;
+use crate::config::section::Reader;
 
 const SECTIONS: [&str; 10] =
     ["hub", "journal", "limits", "links", "plugins", "devices", "rule_sets", "sources", "routes", "sinks"];

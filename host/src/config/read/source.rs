@@ -28,7 +28,7 @@ pub(super) fn rule_set(section: &mut Section<'_, '_>) -> Option<RuleSet> {
     let lateness = section.or("lateness", &Span::millis(0, 3_600_000), "2s");
     let molar_volume = section.or("molar_volume", &Real { min: 20.0, max: 26.0, unit: "L/mol" }, "22.414");
     let block = block?;
-    if Duration::from_secs(86_400).as_nanos() % block.as_nanos() != 0 {
+    if !Duration::from_secs(86_400).as_nanos().is_multiple_of(block.as_nanos()) {
         section.note("block", Mistake::BlockDoesNotDivideDay { block: show_duration(block) });
         return None;
     }
@@ -50,4 +50,16 @@ fn parameter(section: &mut Section<'_, '_>) -> Option<Parameter> {
     let unit = section.optional("unit", &Text::UNIT);
     let molar_mass = section.optional("molar_mass", &Real { min: 1.0, max: 1000.0, unit: "g/mol" });
     Some(Parameter { device: device?, point: point?, unit: unit?, molar_mass: molar_mass? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_plant_state_can_be_configured_by_its_name() {
+        for state in PlantState::ALL {
+            assert!(PLANT.words.contains(&(state.name(), state)), "{} cannot be written", state.name());
+        }
+    }
 }

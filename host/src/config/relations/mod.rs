@@ -7,11 +7,11 @@ mod peers;
 mod routes;
 
 use crate::config::mistake::Mistake;
+use crate::config::path::path_text;
 use crate::config::places::Places;
 use crate::config::problem::Problem;
 use crate::config::quantity::show_duration;
 use crate::config::read::Draft;
-use crate::config::section::path_text;
 
 /// Checks that need the whole configuration and nothing else.
 pub(crate) fn check(draft: &Draft, places: &Places) -> Vec<Problem> {
@@ -64,11 +64,14 @@ fn unused(places: &Places, problems: &mut Vec<Problem>) {
         problems.push(Problem::new("", places.nearest(""), &Mistake::NoDevice));
     }
     for (section, option) in [("links", "link"), ("plugins", "plugin")] {
-        let used: Vec<&str> = devices
-            .iter()
-            .filter_map(|device| places.text(&path_text(&["devices".into(), (*device).into(), option.into()])))
-            .collect();
-        for name in places.members(section).into_iter().filter(|name| !used.contains(name)) {
+        let reference = |device: &str| places.text(&path_text(&["devices".into(), device.into(), option.into()]));
+        let used: Vec<Option<&str>> = devices.iter().map(|device| reference(device)).collect();
+        let members = places.members(section);
+        // A reference that leads nowhere was meant for one of them, and nobody knows which.
+        if used.iter().any(|name| name.is_none_or(|name| !members.contains(&name))) {
+            continue;
+        }
+        for name in members.into_iter().filter(|name| !used.contains(&Some(name))) {
             problems.push(problem_at(places, &[section, name], &Mistake::Unused { by: "device" }));
         }
     }

@@ -45,7 +45,8 @@ fn sinks(draft: &Draft, places: &Places, problems: &mut Vec<Problem>) {
         let mut earlier = draft.sinks.iter().take(position);
         match &sink.kind {
             SinkKind::File(file) if file.path.as_os_str() != "-" => {
-                let twin = earlier.find(|(_, other)| matches!(&other.kind, SinkKind::File(other) if other.path == file.path));
+                let twin =
+                    earlier.find(|(_, other)| matches!(&other.kind, SinkKind::File(other) if other.path == file.path));
                 if let Some((other, _)) = twin {
                     let mistake = Mistake::SameFile { file: file.path.display().to_string(), other: other.clone() };
                     problems.push(problem_at(places, &["sinks", name, "path"], &mistake));

@@ -4,16 +4,17 @@ use std::collections::BTreeSet;
 
 use crate::config::mistake::{Mistake, nearest};
 use crate::config::model::{Mqtt, Pattern, Route, Select, Shape, SinkKind};
+use crate::config::path::{path_text, quoted};
 use crate::config::places::Places;
 use crate::config::problem::Problem;
 use crate::config::read::Draft;
 use crate::config::relations::problem_at;
-use crate::config::section::{path_text, quoted};
 
 pub(super) fn check(draft: &Draft, places: &Places, problems: &mut Vec<Problem>) {
+    let mut told = Vec::new();
     for (name, route) in &draft.routes {
         selection(name, route, draft, places, problems);
-        topics(name, route, draft, places, problems);
+        topics(name, route, draft, places, &mut told, problems);
     }
     unreached(draft, places, problems);
 }
@@ -60,8 +61,7 @@ fn nothing_together(
     places: &Places,
 ) -> Option<Mistake> {
     let fits = |patterns: &[Pattern], name: &str| patterns.iter().any(|pattern| pattern.matches(name));
-    let chosen: Vec<&str> =
-        places.members("sources").into_iter().filter(|source| fits(sources, source)).collect();
+    let chosen: Vec<&str> = places.members("sources").into_iter().filter(|source| fits(sources, source)).collect();
     // What a source with a mistake in it averages is not known: it may match.
     let averages = |source: &str| {
         draft.sources.get(source).is_none_or(|source| source.rule_sets.iter().any(|name| fits(rule_sets, name)))
@@ -70,13 +70,9 @@ fn nothing_together(
     if chosen.iter().any(|source| averages(source) && measures(source)) {
         return None;
     }
-    let all = chosen.iter().copied().map(quoted).collect::<Vec<_>>().join(", ");
-    let what = if chosen.iter().any(|source| measures(source)) {
-        format!("source of {all} has averages by such a rule set")
-    } else {
-        format!("source of {all} has such a parameter")
-    };
-    Some(Mistake::RouteMatchesNothing { what })
+    let what = if chosen.iter().any(|source| measures(source)) { "rule sets" } else { "parameters" };
+    let sources = chosen.iter().copied().map(quoted).collect::<Vec<_>>().join(", ");
+    Some(Mistake::RouteMatchesNothing { sources, what })
 }
 
 fn parameters_of<'p>(places: &'p Places, source: &str) -> impl Iterator<Item = &'p str> {
@@ -84,13 +80,21 @@ fn parameters_of<'p>(places: &'p Places, source: &str) -> impl Iterator<Item = &
     places.members(&path).into_iter()
 }
 
-/// A topic must not name what the records of a route do not have.
-fn topics(name: &str, route: &Route, draft: &Draft, places: &Places, problems: &mut Vec<Problem>) {
+/// A topic must not name what the records of a route do not have. One route is told of, however many are alike.
+fn topics(
+    name: &str,
+    route: &Route,
+    draft: &Draft,
+    places: &Places,
+    told: &mut Vec<(String, &'static str, String)>,
+    problems: &mut Vec<Problem>,
+) {
     for sink in &route.to {
         let Some(SinkKind::Mqtt(mqtt)) = draft.sinks.get(sink).map(|sink| &sink.kind) else { continue };
         let (content, known) = placeholders(&route.select, mqtt);
         for placeholder in mqtt.topic.iter().flat_map(|topic| names_in(topic)) {
-            if known.contains(&placeholder) {
+            let told_now = (sink.clone(), content, placeholder.to_owned());
+            if known.contains(&placeholder) || told.contains(&told_now) {
                 continue;
             }
             let mistake = Mistake::PlaceholderWithoutValue {
@@ -99,6 +103,7 @@ fn topics(name: &str, route: &Route, draft: &Draft, places: &Places, problems: &
                 route: name.to_owned(),
                 known: known.iter().map(|known| format!("{{{known}}}")).collect(),
             };
+            told.push(told_now);
             problems.push(problem_at(places, &["sinks", sink, "topic"], &mistake));
         }
     }
@@ -122,7 +127,8 @@ fn unreached(draft: &Draft, places: &Places, problems: &mut Vec<Problem>) {
     if draft.routes.len() < places.members("routes").len() {
         return;
     }
-    for (name, _) in draft.sinks.iter().filter(|(name, _)| !draft.routes.values().any(|route| route.to.contains(name))) {
+    for (name, _) in draft.sinks.iter().filter(|(name, _)| !draft.routes.values().any(|route| route.to.contains(name)))
+    {
         problems.push(problem_at(places, &["sinks", name], &Mistake::Unused { by: "route" }));
     }
     let taken = |name: &str| {

@@ -148,9 +148,21 @@ fn the_digest_follows_what_takes_effect_and_nothing_else() {
 fn no_text_that_leaves_holds_a_secret() {
     let plain = SOUND.replace("bearer = { env = \"TOKEN\" }", "bearer = \"hunter2\"\nbatch = \"many\"");
     let inline = "sinks.s = { type = \"mqtt\", url = \"mqtt://u:hunter2@h\", password = \"hunter2\", topik = 1 }\n";
+    let mistyped = SOUND.replace("bearer = { env = \"TOKEN\" }", "berer = \"hunter2\"");
+    let unknown_type = mistyped.replace("http_json\"\nurl", "htp_json\"\nberer = \"hunter2\"\nurl");
+    let broken = "[sinks.s]\ntype = \"http_json\"\nurl = \"http://user:hunter2@host:99999/\"\n";
     let header = "[sinks.s]\ntype = \"http_json\"\nurl = \"http://h/\"\nheaders = { Cookie = \"hunter2\" }\n";
     let by_variable = [("TUTIN__SINKS__AUTHORITY__BEARER", "hunter2"), TOKEN];
-    for (text, environment) in [(SOUND, &[TOKEN][..]), (&plain, &[]), (inline, &[]), (header, &[]), (SOUND, &by_variable)] {
+    for (text, environment) in [
+        (SOUND, &[TOKEN][..]),
+        (&plain, &[]),
+        (inline, &[]),
+        (header, &[]),
+        (broken, &[]),
+        (&mistyped, &[]),
+        (&unknown_type, &[]),
+        (SOUND, &by_variable),
+    ] {
         let folder = Folder::with(&[("a.toml", text)]);
         let loaded = folder.load(&["a.toml"], environment);
 

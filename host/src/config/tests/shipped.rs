@@ -5,9 +5,12 @@ use std::path::PathBuf;
 
 use toml::de::DeTable;
 
+use super::Folder;
+
 use crate::config::kind::Scope;
+use crate::config::notes::{Notes, OptionText};
 use crate::config::report::{Style, render};
-use crate::config::section::{Notes, OptionText, Reader};
+use crate::config::section::Reader;
 use crate::config::{Loaded, layers, load, read};
 
 const MINIMAL: &str = "../configs/minimal.toml";
@@ -156,4 +159,18 @@ fn the_full_file_tells_defaults_ranges_and_choices_as_the_program_has_them() {
         }
     }
     assert!(compared > 70, "only {compared} options compared");
+}
+
+#[test]
+fn the_effective_text_of_the_full_file_means_the_same_configuration() {
+    let text = std::fs::read_to_string(FULL).unwrap().replace("{ file = \"secrets/api-key\" }", "{ env = \"KEY\" }");
+    let environment = [("AUTHORITY_TOKEN", "t"), ("BROKER_PASSWORD", "p"), ("KEY", "k")];
+    let folder = Folder::with(&[("full.toml", &text)]);
+    let first = folder.load(&["full.toml"], &environment);
+    std::fs::write(folder.path("effective.toml"), &first.effective).unwrap();
+
+    let again = folder.load(&["effective.toml"], &environment);
+
+    assert!(first.config.is_some());
+    assert_eq!(first.config, again.config);
 }

@@ -43,7 +43,7 @@ impl Bank {
     /// Puts words (for a table of bits 0 or 1) into a table.
     pub fn set(&self, table: Table, address: u16, words: &[u16]) -> &Self {
         let mut shared = self.shared.borrow_mut();
-        for (address, word) in (address..).zip(words) {
+        for (address, word) in (address..=u16::MAX).zip(words) {
             shared.cells.insert((self.unit, table, address), *word);
         }
         self

@@ -128,7 +128,7 @@ mod tests {
         write(root.path()).unwrap();
         assert_eq!(check(root.path()).unwrap(), []);
 
-        fs::write(root.path().join("wit/log/log.wit"), format!("{TEXT}// more\n")).unwrap();
+        fs::write(root.path().join("wit/log/log.wit"), TEXT.replace("Lines", "Words")).unwrap();
         let faults = check(root.path()).unwrap();
         assert_eq!(
             faults.iter().map(Fault::to_string).collect::<Vec<_>>(),

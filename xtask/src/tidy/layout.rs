@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Fault;
+use super::{Fault, Source};
 
 const LONG: usize = 350;
 const TOO_LONG: usize = 450;
@@ -30,23 +30,28 @@ pub fn too_long(path: &str, text: &str) -> Option<Fault> {
     (lines > limit).then(|| Fault::new(path, lines, format!("{lines} lines; at most {limit}: one file is one concept")))
 }
 
-/// Folders below `parent` hold implementations of one thing, so that who knows one knows all: each has the same files.
-pub fn equal_folders(parent: &str, paths: &[&str]) -> Vec<Fault> {
-    let mut folders: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for path in paths {
-        let inside = path.strip_prefix(parent).and_then(|rest| rest.strip_prefix('/'));
-        if let Some((folder, file)) = inside.and_then(|rest| rest.split_once('/')) {
-            folders.entry(folder).or_default().insert(file);
+/// Folders below `parent` that hold an implementation of one thing, known by its folder's `mod.rs` that says `mark`: who
+/// knows one shall know all. A file that most of them have, all have; what one needs besides is its own affair.
+pub fn equal_folders(parent: &str, mark: &str, sources: &[Source]) -> Vec<Fault> {
+    let inside = |source: &Source| -> Option<(String, String)> {
+        let (folder, file) = source.path.strip_prefix(parent)?.strip_prefix('/')?.split_once('/')?;
+        file.ends_with(".rs").then(|| (folder.to_owned(), file.to_owned()))
+    };
+    let marked = sources.iter().filter(|source| source.text.contains(mark)).filter_map(inside);
+    let mut folders: BTreeMap<String, BTreeSet<String>> =
+        marked.filter(|(_, file)| file == "mod.rs").map(|(folder, _)| (folder, BTreeSet::new())).collect();
+    for (folder, file) in sources.iter().filter_map(inside) {
+        if let Some(files) = folders.get_mut(&folder) {
+            files.insert(file);
         }
     }
-    let all: BTreeSet<&str> = folders.values().flatten().copied().filter(|file| file.ends_with(".rs")).collect();
+    let all: BTreeSet<&String> = folders.values().flatten().collect();
+    let holders = |file: &String| folders.values().filter(|files| files.contains(file)).count();
+    let common: Vec<&String> = all.into_iter().filter(|file| 2 * holders(file) > folders.len()).collect();
     let mut faults = Vec::new();
     for (folder, files) in &folders {
-        for missing in all.difference(files) {
-            let others: Vec<_> =
-                folders.iter().filter(|(_, files)| files.contains(missing)).map(|(name, _)| *name).collect();
-            let rule =
-                format!("no file {missing}, which {} has: each folder here has the same files", others.join(", "));
+        for file in common.iter().filter(|file| !files.contains(**file)) {
+            let rule = format!("no file {file}, which its neighbours have: who knows one folder here shall know all");
             faults.push(Fault::new(&format!("{parent}/{folder}"), 1, rule));
         }
     }
@@ -77,17 +82,26 @@ mod tests {
         assert!(too_long("README.md", &"x\n".repeat(1000)).is_none());
     }
 
-    #[test]
-    fn a_sink_without_a_file_that_the_others_have_is_named() {
-        let paths = ["s/mod.rs", "s/file/mod.rs", "s/file/format.rs", "s/mqtt/mod.rs", "s/mqtt/notes.md"];
-        let faults = equal_folders("s", &paths);
-        let faults: Vec<_> = faults.iter().map(Fault::to_string).collect();
-        assert_eq!(faults, ["s/mqtt:1: no file format.rs, which file has: each folder here has the same files"]);
+    fn sources(paths: &[&str]) -> Vec<Source> {
+        let text = |path: &str| if path.contains("runner") { "//! Runs sinks.\n" } else { "impl Sink for X {}\n" };
+        paths.iter().map(|path| Source { path: (*path).to_owned(), text: text(path).to_owned() }).collect()
     }
 
     #[test]
-    fn equal_folders_and_missing_ones_have_no_fault() {
-        assert_eq!(equal_folders("s", &["s/file/mod.rs", "s/mqtt/mod.rs"]), []);
-        assert_eq!(equal_folders("s", &["t/file/mod.rs"]), []);
+    fn a_sink_without_a_file_that_its_neighbours_have_is_named() {
+        let paths = ["s/file/mod.rs", "s/file/encode.rs", "s/http/mod.rs", "s/http/encode.rs", "s/mqtt/mod.rs"];
+        let faults = equal_folders("s", "Sink for ", &sources(&paths));
+        let faults: Vec<_> = faults.iter().map(Fault::to_string).collect();
+        assert_eq!(
+            faults,
+            ["s/mqtt:1: no file encode.rs, which its neighbours have: who knows one folder here shall know all"]
+        );
+    }
+
+    #[test]
+    fn what_is_no_sink_and_what_one_sink_has_besides_is_free() {
+        let paths = ["s/file/mod.rs", "s/file/store.rs", "s/mqtt/mod.rs", "s/runner/mod.rs", "s/runner/backoff.rs"];
+        assert_eq!(equal_folders("s", "Sink for ", &sources(&paths)), []);
+        assert_eq!(equal_folders("another", "Sink for ", &sources(&paths)), []);
     }
 }

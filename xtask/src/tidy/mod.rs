@@ -53,9 +53,7 @@ pub fn run(root: &Path) -> Result<()> {
             println!("warning: {warning}");
         }
     }
-    let paths: Vec<&str> = sources.iter().map(|source| source.path.as_str()).collect();
-    faults.extend(layout::equal_folders("host/src/sink", &paths));
-    faults.extend(layout::equal_folders("host/src/capability", &paths));
+    faults.extend(layout::equal_folders("host/src/sink", "Sink for ", &sources));
     faults.extend(fingerprints::check(root)?);
     faults.sort();
     for fault in &faults {

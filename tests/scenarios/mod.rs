@@ -1,1 +1,9 @@
 //! The hub's promises, one file each: a scenario starts the `tutin` binary between real peers and looks at what came out.
+
+mod averages_reach_every_sink;
+mod devices_come_back;
+mod drivers_harm_only_their_device;
+mod mistakes_are_told_precisely;
+mod one_change_disturbs_one_thing;
+mod values_are_kept_bit_for_bit;
+mod wrong_maps_are_told;

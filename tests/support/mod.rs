@@ -5,12 +5,15 @@
 
 #![allow(dead_code, reason = "each part is whole, whichever of it the tests of the day need")]
 
+pub mod configuration;
 pub mod hub;
+pub mod journal;
 pub mod lines;
 pub mod mosquitto;
 pub mod ports;
 pub mod pymodbus;
 pub mod store;
+pub mod t200;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

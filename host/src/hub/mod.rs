@@ -63,7 +63,7 @@ pub struct Applied {
 
 /// Where a hub of this configuration keeps its journal.
 pub fn journal_file(config: &Config) -> PathBuf {
-    config.hub.state.join("journal.sqlite")
+    config.hub.state.components().collect::<PathBuf>().join("journal.sqlite")
 }
 
 /// A loader whose cache of compiled plugins is in the hub's state folder.
@@ -127,13 +127,12 @@ impl Hub {
         self.devices.iter().map(|(name, unit)| (name.as_str(), unit.status.borrow().clone()))
     }
 
-    /// How the deliveries to each sink go; a sink with a live and a journaled part comes twice.
+    /// How the deliveries to each sink go.
     pub fn sinks(&self) -> impl Iterator<Item = (&str, DeliveryStatus)> {
-        let each = |(name, unit): (_, &SinkUnit)| unit.status.iter().map(move |status| (name, status.borrow().clone())).collect::<Vec<_>>();
-        self.sinks.iter().map(|(name, unit)| (name.as_str(), unit)).flat_map(each)
+        self.sinks.iter().map(|(name, unit)| (name.as_str(), unit.status.borrow().clone()))
     }
 
-    /// Everything that is committed to the journal, later.
+    /// The journal, to read from.
     pub fn journal(&self) -> &Journal {
         &self.journal
     }

@@ -19,7 +19,7 @@ use crate::pipeline::{Assignment, Rules, units};
 use crate::plugin::device::{self, Command, DeviceSpec, DeviceStatus, Phase};
 use crate::plugin::{LoadError, Plugin};
 use crate::sink::runner::{self, DeliveryStatus};
-use crate::sink::{Built, LiveSender, live_queue};
+use crate::sink::{Both, Built, LiveSender, Queue, live_queue};
 
 /// Name under which a driver opens the one link of its device.
 const MAIN_LINK: &str = "main";
@@ -154,13 +154,13 @@ impl SinkKey {
     }
 }
 
-/// A sink's runners: one for what comes through the journal, one for what comes live.
+/// A sink's runner, and the live end of its queue if a live route leads to it.
 pub struct SinkUnit {
     pub key: SinkKey,
     pub stop: CancellationToken,
-    pub status: Vec<watch::Receiver<DeliveryStatus>>,
+    pub status: watch::Receiver<DeliveryStatus>,
     pub live: Option<LiveSender>,
-    tasks: Vec<JoinHandle<()>>,
+    task: JoinHandle<()>,
 }
 
 impl SinkUnit {
@@ -171,40 +171,50 @@ impl SinkUnit {
         journal: &Journal,
         routes: &Arc<ReadingRoutes>,
     ) -> Result<Self, HubError> {
-        let mut unit = SinkUnit { key, stop: CancellationToken::new(), status: Vec::new(), live: None, tasks: Vec::new() };
-        let build = || {
-            let failed = |source| HubError::Sink { sink: name.to_owned(), source };
-            Built::from_config(hub, &unit.key.sink).map_err(failed)
+        let failed = |source| HubError::Sink { sink: name.to_owned(), source };
+        let sink = Built::from_config(hub, &key.sink).map_err(failed)?;
+        let delivery = key.sink.delivery.clone();
+        let stop = CancellationToken::new();
+        let (reported, status) = watch::channel(DeliveryStatus::default());
+        let (runner, mut live) = (Runner { name: name.to_owned(), sink, delivery, stop: stop.clone(), reported }, None);
+        let mut live_end = |capacity| {
+            let (sender, queue) = live_queue(name, capacity);
+            live = Some(sender);
+            queue
         };
-        let (mut tasks, mut shown) = (Vec::new(), Vec::new());
-        let delivery = &unit.key.sink.delivery;
-        if unit.key.journaled {
-            let queue = JournalQueue::open(hub, name, journal, routes).await?;
-            let (status, receiver) = watch::channel(DeliveryStatus::default());
-            let (name, sink, delivery, stop) = (name.to_owned(), build()?, delivery.clone(), unit.stop.clone());
-            tasks.push(tokio::spawn(async move { runner::run(&name, sink, queue, delivery, stop, status).await }));
-            shown.push(receiver);
-        }
-        if unit.key.live {
-            let (sender, queue) = live_queue(name, delivery.live_queue);
-            let (status, receiver) = watch::channel(DeliveryStatus::default());
-            let (name, sink, delivery, stop) = (name.to_owned(), build()?, delivery.clone(), unit.stop.clone());
-            tasks.push(tokio::spawn(async move { runner::run(&name, sink, queue, delivery, stop, status).await }));
-            shown.push(receiver);
-            unit.live = Some(sender);
-        }
-        (unit.tasks, unit.status) = (tasks, shown);
-        Ok(unit)
+        let capacity = key.sink.delivery.live_queue;
+        let task = match (key.live, key.journaled) {
+            (true, false) => runner.spawn(live_end(capacity)),
+            (false, _) => runner.spawn(JournalQueue::open(hub, name, journal, routes).await?),
+            (true, true) => {
+                let kept = JournalQueue::open(hub, name, journal, routes).await?;
+                runner.spawn(Both::new(live_end(capacity), kept))
+            }
+        };
+        Ok(SinkUnit { key, stop, status, live, task })
     }
 
-    /// Waits for the runners, which end by themselves after the token was cancelled.
+    /// Waits for the runner, which ends by itself after the token was cancelled.
     pub async fn end(self, name: &str) {
         drop(self.live);
-        for task in self.tasks {
-            if task.await.is_err() {
-                error!(sink = name, "its runner ended in a panic");
-            }
+        if self.task.await.is_err() {
+            error!(sink = name, "its runner ended in a panic");
         }
+    }
+}
+
+struct Runner {
+    name: String,
+    sink: Built,
+    delivery: model::Delivery,
+    stop: CancellationToken,
+    reported: watch::Sender<DeliveryStatus>,
+}
+
+impl Runner {
+    fn spawn(self, queue: impl Queue + 'static) -> JoinHandle<()> {
+        let Runner { name, sink, delivery, stop, reported } = self;
+        tokio::spawn(async move { runner::run(&name, sink, queue, delivery, stop, reported).await })
     }
 }
 

@@ -1,0 +1,55 @@
+//! A device that goes away is a state, not a hole, and it costs nobody else anything.
+
+use tutin::reading::{InstrumentState, PollSet, Value};
+
+use crate::support::configuration::{t200, with_plugin};
+use crate::support::hub::Site;
+use crate::support::pymodbus::Pymodbus;
+use crate::support::{journal, t200};
+
+fn state(set: &PollSet) -> InstrumentState {
+    set.readings().find(|reading| reading.point.id == "no2").unwrap().state
+}
+
+fn last_state(site: &Site, device: &str) -> Option<InstrumentState> {
+    journal::polls(site, device).last().map(state)
+}
+
+#[test]
+fn a_device_that_vanishes_and_returns_is_recorded_as_such() {
+    let mut peer = Pymodbus::start(t200::map());
+    let site = Site::new(&(with_plugin("teledyne-t") + &t200("no2-north", &peer.address())));
+    let mut hub = site.run();
+    hub.wait_until("valid readings", || last_state(&site, "no2-north") == Some(InstrumentState::Valid));
+    peer.vanish();
+    hub.wait_until("comm_error", || last_state(&site, "no2-north") == Some(InstrumentState::CommError));
+    peer.restart();
+    hub.wait_until("valid readings again", || last_state(&site, "no2-north") == Some(InstrumentState::Valid));
+    assert!(hub.interrupt().success());
+
+    let polls = journal::polls(&site, "no2-north");
+    let invented = polls.iter().filter(|set| state(set) == InstrumentState::CommError);
+    assert!(invented.flat_map(|set| set.readings()).all(|reading| reading.value == Value::None), "a value without a device");
+    let log = hub.lines().text();
+    assert_eq!(log.matches("answers again").count(), 1, "told once, not at each poll");
+}
+
+#[test]
+fn a_dead_device_does_not_delay_its_neighbours() {
+    let mut dead = Pymodbus::start(t200::map());
+    let alive = Pymodbus::start(t200::map());
+    dead.fall_silent();
+    let devices = t200("dead", &dead.address()) + &t200("alive", &alive.address());
+    let site = Site::new(&(with_plugin("teledyne-t") + &devices));
+    let mut hub = site.run();
+    hub.wait_until("thirty polls", || journal::polls(&site, "alive").len() >= 30);
+    assert!(hub.interrupt().success());
+
+    let polls = journal::polls(&site, "alive");
+    assert!(polls.iter().all(|set| state(set) == InstrumentState::Valid));
+    let gaps = polls.windows(2).map(|pair| pair[1].received_at.since(pair[0].received_at));
+    let longest = gaps.max().unwrap();
+    // The dead one takes 300 ms for each of its polls; nobody waits for it.
+    assert!(longest.as_millis() < 280, "{longest:?} between two polls of the living device");
+    assert!(journal::polls(&site, "dead").iter().all(|set| state(set) == InstrumentState::CommError));
+}

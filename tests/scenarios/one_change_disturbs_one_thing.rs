@@ -1,0 +1,68 @@
+//! A change of the configuration touches the units whose part of it changed, and no other.
+
+use std::time::Duration;
+
+use tutin::config::model::Config;
+use tutin::hub::{Applied, Hub};
+
+use crate::support::configuration::{averages_to, readings_to_stdout, short_blocks, t200, with_plugin};
+use crate::support::hub::Site;
+use crate::support::pymodbus::Pymodbus;
+use crate::support::{journal, t200};
+
+fn load(site: &Site, text: &str) -> Config {
+    site.configure(text);
+    let loaded = tutin::config::load(&[site.path("tutin.toml")], std::iter::empty());
+    loaded.config.unwrap_or_else(|| panic!("{:?}", loaded.problems))
+}
+
+fn applied(stopped: &[&str], started: &[&str]) -> Applied {
+    let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    Applied { stopped: owned(stopped), started: owned(started) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_change_stops_and_starts_only_what_it_names() {
+    let mut peer = Pymodbus::start(t200::map());
+    let file = averages_to("file", "type = \"file\"\npath = \"averages.jsonl\"");
+    let base = with_plugin("teledyne-t") + &t200("no2-north", &peer.address()) + &short_blocks("no2-north") + &file;
+    let site = Site::new("");
+    let (mut hub, _) = Hub::start(load(&site, &base)).await.unwrap();
+
+    let unchanged = hub.apply(load(&site, &format!("{base}\n# a remark\n"))).await.unwrap();
+    assert_eq!(unchanged, Applied::default());
+
+    let with_route = base.clone() + &readings_to_stdout().replace("path = \"-\"", "path = \"live.jsonl\"");
+    let added = hub.apply(load(&site, &with_route)).await.unwrap();
+    assert_eq!(added, applied(&[], &["sink screen", "route live"]));
+
+    let coverage = with_route.replace("plant = \"operating\"", "plant = \"standby\"");
+    let changed = hub.apply(load(&site, &coverage)).await.unwrap();
+    assert_eq!(changed, applied(&["source stack-1"], &["source stack-1"]));
+
+    let narrower = coverage.replace("path = \"live\"\n", "path = \"live\"\npoints = [\"no2\"]\n");
+    let changed = hub.apply(load(&site, &narrower)).await.unwrap();
+    assert_eq!(changed, applied(&["route live"], &["route live"]));
+
+    let removed = hub.apply(load(&site, &base.replace("plant = \"operating\"", "plant = \"standby\""))).await.unwrap();
+    assert_eq!(removed, applied(&["sink screen", "route live"], &[]));
+
+    // Nothing above touched the device: it was polled at its beat all the time, over one connection.
+    hub.journal().flush().await.unwrap();
+    let polls = journal::polls(&site, "no2-north");
+    let longest = polls.windows(2).map(|pair| pair[1].received_at.since(pair[0].received_at)).max().unwrap();
+    assert!(longest < Duration::from_millis(280), "{longest:?} between two polls");
+    assert!(!peer.requests().is_empty());
+    hub.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_link_restarts_its_devices_and_leaves_the_others() {
+    let (first, second) = (Pymodbus::start(t200::map()), Pymodbus::start(t200::map()));
+    let text = |address: &str| with_plugin("teledyne-t") + &t200("a", address) + &t200("b", &second.address());
+    let site = Site::new("");
+    let (mut hub, _) = Hub::start(load(&site, &text(&first.address()))).await.unwrap();
+    let changed = hub.apply(load(&site, &text(&second.address()))).await.unwrap();
+    assert_eq!(changed, applied(&["device a"], &["device a"]));
+    hub.stop().await.unwrap();
+}

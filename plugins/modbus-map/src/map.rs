@@ -212,6 +212,9 @@ fn rule_sets(
     Ok((rule_sets, set_of_point))
 }
 
+/// What a point (with its id) or a rule wants of a table.
+type Wanted<'a> = (Span, Option<&'a str>);
+
 /// The requests of a poll, searchable.
 struct Reads {
     further_units: Vec<u8>,
@@ -223,7 +226,7 @@ impl Reads {
         if !(4..=Table::Input.limit()).contains(&settings.max_registers) {
             return Err(wrong("max_registers", "must be 4 to 125"));
         }
-        let mut wanted: BTreeMap<(Option<u8>, Table), Vec<(Span, Option<&str>)>> = BTreeMap::new();
+        let mut wanted: BTreeMap<(Option<u8>, Table), Vec<Wanted>> = BTreeMap::new();
         for point in placed {
             let of = wanted.entry((point.unit_id, point.table)).or_default();
             of.push((point.span, Some(&point.point.id)));
@@ -267,14 +270,7 @@ impl Reads {
     }
 }
 
-fn read(
-    settings: &Settings,
-    unit_id: Option<u8>,
-    link: usize,
-    table: Table,
-    span: Span,
-    wanted: &[(Span, Option<&str>)],
-) -> Read {
+fn read(settings: &Settings, unit_id: Option<u8>, link: usize, table: Table, span: Span, wanted: &[Wanted]) -> Read {
     let block = Block { table, address: span.address, count: span.count };
     let unit = unit_id.map_or(String::new(), |unit| format!("unit {unit}, "));
     let label = match settings.address_base {

@@ -28,7 +28,7 @@ impl<D: Driver> contract::Guest for Exported<D> {
 impl<D: Driver> contract::GuestDevice for Opened<D> {
     fn open(settings: String) -> Result<contract::Device, contract::Failure> {
         report_panics();
-        let settings = settings::parse("settings", &settings)?;
+        let settings = settings::parse(&settings)?;
         let driver = D::open(settings)?;
         Ok(contract::Device::new(Opened { driver: RefCell::new(driver) }))
     }
@@ -73,6 +73,6 @@ impl<D: Driver> Opened<D> {
 fn report_panics() {
     static ONCE: Once = Once::new();
     if cfg!(target_arch = "wasm32") {
-        ONCE.call_once(|| std::panic::set_hook(Box::new(|panic| log::error(&panic.to_string()))));
+        ONCE.call_once(|| std::panic::set_hook(Box::new(|panic| log::error(&panic.to_string().replace('\n', " ")))));
     }
 }

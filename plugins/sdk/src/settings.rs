@@ -4,9 +4,10 @@ use serde::de::DeserializeOwned;
 
 use crate::failure::Failure;
 
-/// The arguments of a command; no text at all counts as an empty object.
+/// The arguments of a command; no text at all counts as an empty object. Wrong ones are `unsupported`, not wrong settings:
+/// a mistyped command must not park the device.
 pub fn arguments<T: DeserializeOwned>(json: &str) -> Result<T, Failure> {
-    parse("arguments", if json.is_empty() { "{}" } else { json })
+    read("arguments", if json.is_empty() { "{}" } else { json }).map_err(Failure::unsupported)
 }
 
 /// A failure that names a member, for checks that the type cannot make: `wrong("points[3].bit", "must be 0 to 15")`.
@@ -24,7 +25,12 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-pub(crate) fn parse<T: DeserializeOwned>(root: &str, json: &str) -> Result<T, Failure> {
+/// The settings of a device.
+pub(crate) fn parse<T: DeserializeOwned>(json: &str) -> Result<T, Failure> {
+    read("settings", json).map_err(Failure::settings)
+}
+
+fn read<T: DeserializeOwned>(root: &str, json: &str) -> Result<T, String> {
     let mut reader = serde_json::Deserializer::from_str(json);
     let parsed = serde_path_to_error::deserialize(&mut reader)
         .map_err(|err| (err.path().to_string(), err.into_inner()))
@@ -35,7 +41,7 @@ pub(crate) fn parse<T: DeserializeOwned>(root: &str, json: &str) -> Result<T, Fa
             "" => root.to_owned(),
             path => format!("{root}.{path}"),
         };
-        Failure::settings(format!("{member}: {}", explain(&err)))
+        format!("{member}: {}", explain(&err))
     })
 }
 
@@ -80,7 +86,7 @@ mod tests {
     }
 
     fn check(json: &str, expected: &str) {
-        let failure = parse::<Settings>("settings", json).unwrap_err();
+        let failure = parse::<Settings>(json).unwrap_err();
         assert_eq!(failure.to_string(), expected);
     }
 
@@ -97,6 +103,16 @@ mod tests {
         check(r#"{"points": [{}]}"#, "settings.points[0]: missing field `address`");
         check("{", "settings: EOF while parsing an object");
         check(r#"{"points": []} x"#, "settings: trailing characters");
+    }
+
+    #[test]
+    fn wrong_arguments_do_not_count_as_wrong_settings() {
+        let failure = arguments::<Entry>(r#"{"adress": 1}"#).unwrap_err();
+
+        let text =
+            "arguments.adress: unknown field `adress`, expected `address` or `word_order`; did you mean `address`?";
+        assert_eq!(failure, Failure::unsupported(text));
+        assert!(arguments::<Vec<u8>>("").is_err() && arguments::<std::collections::BTreeMap<u8, u8>>("").is_ok());
     }
 
     #[test]

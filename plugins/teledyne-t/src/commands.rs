@@ -77,7 +77,7 @@ pub(crate) fn run<L: Control>(link: &L, map: &Map, name: &str, arguments: &str) 
     };
     let Arguments { range } = settings::arguments(arguments)?;
     if !(1..=2).contains(&range) {
-        return Err(Failure::settings("arguments.range: must be 1 or 2"));
+        return Err(Failure::unsupported("arguments.range: must be 1 or 2"));
     }
     let coil = map.coils.iter().find(|coil| coil.check == check && coil.range == range);
     let coil = coil.ok_or_else(|| Failure::unsupported(format!("this model has no {} check", check.name())))?;

@@ -117,7 +117,7 @@ fn main_block(map: &Map, settings: &Settings) -> Result<StatusBlock, Failure> {
         }
         numbered.push((number, input));
     }
-    check_is_enough(&numbered, settings)?;
+    check_is_enough(&numbered)?;
     Ok(StatusBlock { block: None, address: 0, effects: effects(numbered.into_iter(), settings) })
 }
 
@@ -135,7 +135,7 @@ fn number(input: &Input, settings: &Settings) -> Option<u16> {
 }
 
 /// Without these a driver could call a zero gas or an invalid value a valid measurement.
-fn check_is_enough(numbered: &[(u16, &Input)], settings: &Settings) -> Result<(), Failure> {
+fn check_is_enough(numbered: &[(u16, &Input)]) -> Result<(), Failure> {
     let needed = ["in_zero_cal", "in_span_cal", "in_multi_point_cal", "invalid_conc"];
     let missing: Vec<&str> =
         needed.into_iter().filter(|id| !numbered.iter().any(|(_, input)| input.id == *id)).collect();

@@ -387,7 +387,7 @@ fn a_command_that_the_instrument_does_not_have_writes_nothing() {
     };
     check("low-span-start", "", Failure::unsupported("this model has no low span check"));
     check("purge", "", Failure::unsupported("there is no command \"purge\""));
-    check("zero-start", r#"{"range": 3}"#, Failure::settings("arguments.range: must be 1 or 2"));
+    check("zero-start", r#"{"range": 3}"#, Failure::unsupported("arguments.range: must be 1 or 2"));
     assert_eq!(bank.take_requests(), []);
 }
 

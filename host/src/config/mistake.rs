@@ -67,6 +67,8 @@ pub(crate) enum Mistake {
     PlaceholderWithoutValue { placeholder: String, content: &'static str, route: String, known: Vec<String> },
     #[error("no {by} uses it")]
     Unused { by: &'static str },
+    #[error("the source has no parameter: it has nothing to average")]
+    NoParameter,
     #[error("the averages of this source go nowhere")]
     Unrouted,
     #[error("the configuration has no device: the hub would have nothing to do")]
@@ -89,6 +91,7 @@ impl Mistake {
         match self {
             Mistake::SameAddress { .. }
             | Mistake::Unused { .. }
+            | Mistake::NoParameter
             | Mistake::Unrouted
             | Mistake::NoDevice
             | Mistake::OwnUnit { .. } => Severity::Warning,

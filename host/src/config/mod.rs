@@ -85,6 +85,11 @@ pub fn load(files: &[PathBuf], environment: impl Iterator<Item = (String, String
     Loaded { config, problems, places, unreadable: layers.unreadable, files: notes.files, effective }
 }
 
+/// The variables of this process, for [`load`]. One that is not UTF-8 counts as not set.
+pub fn process_environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
 fn finished(draft: Draft, digest: String) -> Option<Config> {
     Some(Config {
         hub: draft.hub?,

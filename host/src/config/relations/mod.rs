@@ -17,6 +17,7 @@ use crate::config::read::Draft;
 pub(crate) fn check(draft: &Draft, places: &Places) -> Vec<Problem> {
     let mut problems = Vec::new();
     intervals(draft, places, &mut problems);
+    empty_sources(draft, places, &mut problems);
     routes::check(draft, places, &mut problems);
     peers::check(draft, places, &mut problems);
     unused(places, &mut problems);
@@ -54,6 +55,13 @@ fn intervals(draft: &Draft, places: &Places, problems: &mut Vec<Problem>) {
                 problems.push(problem_at(places, &["devices", &parameter.device, "interval"], &mistake));
             }
         }
+    }
+}
+
+/// A source whose parameters are wrong is not here, so that it is not told to have none.
+fn empty_sources(draft: &Draft, places: &Places, problems: &mut Vec<Problem>) {
+    for (name, _) in draft.sources.iter().filter(|(_, source)| source.parameters.is_empty()) {
+        problems.push(problem_at(places, &["sources", name], &Mistake::NoParameter));
     }
 }
 

@@ -137,7 +137,8 @@ fn unreached(draft: &Draft, places: &Places, problems: &mut Vec<Problem>) {
             Select::Readings { .. } => false,
         })
     };
-    for name in draft.sources.keys().filter(|name| !taken(name)) {
+    let measuring = draft.sources.iter().filter(|(_, source)| !source.parameters.is_empty());
+    for (name, _) in measuring.filter(|(name, _)| !taken(name)) {
         problems.push(problem_at(places, &["sources", name], &Mistake::Unrouted));
     }
 }

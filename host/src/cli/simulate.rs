@@ -164,9 +164,7 @@ async fn analyzer(model: Model, args: AnalyzerArgs, shutdown: CancellationToken)
 }
 
 async fn authority(args: AuthorityArgs, shutdown: CancellationToken) -> Result<(), SimulateError> {
-    let options =
-        authority::Options { token: args.token, required: args.require, store: args.store, behaviour: args.behaviour };
-    let mut handle = Authority::start(options, args.listen).await?;
+    let mut handle = Authority::start(args.options(), args.listen).await?;
     say(format_args!("authority: {0}/v1/averages and {0}/v1/readings", handle.url()))?;
     if let Some(control) = args.control {
         let control = handle.open_control(control).await?;

@@ -142,7 +142,7 @@ impl Analyzer {
         if pairs.iter().any(|pair| self.holding(*pair & !1).is_none()) {
             return Err(Refusal::IllegalDataAddress);
         }
-        if address % 2 != 0 || count % 2 != 0 {
+        if !address.is_multiple_of(2) || !count.is_multiple_of(2) {
             return Err(Refusal::IllegalDataValue);
         }
         let numbers: Vec<f32> = words.chunks_exact(2).map(|words| self.number(words)).collect();
@@ -197,7 +197,7 @@ impl Analyzer {
             let bits = number(self, address & !1).ok_or(Refusal::IllegalDataAddress)?.to_bits();
             let first = if self.low_word_first() { bits & 0xffff } else { bits >> 16 };
             let second = if self.low_word_first() { bits >> 16 } else { bits & 0xffff };
-            u16::try_from(if address % 2 == 0 { first } else { second }).map_err(|_| Refusal::IllegalDataValue)
+            u16::try_from(if address.is_multiple_of(2) { first } else { second }).map_err(|_| Refusal::IllegalDataValue)
         };
         block(address, count, 125)?.map(word).collect()
     }

@@ -8,12 +8,19 @@ use tutin::hub::{Applied, Hub};
 use crate::support::configuration::{averages_to, readings_to_stdout, short_blocks, t200, with_plugin};
 use crate::support::hub::Site;
 use crate::support::pymodbus::Pymodbus;
-use crate::support::{journal, t200};
+use crate::support::{SOON, journal, t200};
 
 fn load(site: &Site, text: &str) -> Config {
     site.configure(text);
     let loaded = tutin::config::load(&[site.path("tutin.toml")], std::iter::empty());
     loaded.config.unwrap_or_else(|| panic!("{:?}", loaded.problems))
+}
+
+async fn wait_for_polls(hub: &Hub, site: &Site, count: usize) {
+    let mut written = hub.journal().written();
+    while journal::polls(site, "no2-north").len() < count {
+        tokio::time::timeout(SOON, written.changed()).await.expect("no poll came").unwrap();
+    }
 }
 
 fn applied(stopped: &[&str], started: &[&str]) -> Applied {
@@ -28,6 +35,7 @@ async fn each_change_stops_and_starts_only_what_it_names() {
     let base = with_plugin("teledyne-t") + &t200("no2-north", &peer.address()) + &short_blocks("no2-north") + &file;
     let site = Site::new("");
     let (mut hub, _) = Hub::start(load(&site, &base)).await.unwrap();
+    wait_for_polls(&hub, &site, 3).await;
 
     let unchanged = hub.apply(load(&site, &format!("{base}\n# a remark\n"))).await.unwrap();
     assert_eq!(unchanged, Applied::default());
@@ -47,8 +55,9 @@ async fn each_change_stops_and_starts_only_what_it_names() {
     let removed = hub.apply(load(&site, &base.replace("plant = \"operating\"", "plant = \"standby\""))).await.unwrap();
     assert_eq!(removed, applied(&["sink screen", "route live"], &[]));
 
+    let so_far = journal::polls(&site, "no2-north").len();
+    wait_for_polls(&hub, &site, so_far + 3).await;
     // Nothing above touched the device: it was polled at its beat all the time, over one connection.
-    hub.journal().flush().await.unwrap();
     let polls = journal::polls(&site, "no2-north");
     let longest = polls.windows(2).map(|pair| pair[1].received_at.since(pair[0].received_at)).max().unwrap();
     assert!(longest < Duration::from_millis(280), "{longest:?} between two polls");

@@ -20,6 +20,11 @@ pub fn try_query(file: &Path, sql: &str) -> rusqlite::Result<Vec<Vec<Value>>> {
     rows.collect()
 }
 
+/// The same number, 0 while the file or table is not there yet.
+pub fn number_or_zero(file: &Path, sql: &str) -> i64 {
+    if try_query(file, sql).is_ok() { number(file, sql) } else { 0 }
+}
+
 /// The one number that a query such as `select count(*) …` returns.
 pub fn number(file: &Path, sql: &str) -> i64 {
     match query(file, sql).as_slice() {

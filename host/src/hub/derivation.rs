@@ -118,6 +118,7 @@ mod tests {
     use crate::reading::{Columns, DeviceCatalog, InstrumentState, PlantState, Point, PointKind};
 
     const BLOCK: Duration = Duration::from_secs(1200);
+    const LATENESS: Duration = Duration::from_secs(3600);
 
     fn assignment() -> Assignment {
         Assignment {
@@ -132,7 +133,7 @@ mod tests {
             rules: Rules {
                 block: BLOCK,
                 coverage: 0.75,
-                lateness: Duration::from_secs(2),
+                lateness: LATENESS,
                 interval: Duration::from_secs(300),
                 conversion: Conversion::NONE,
             },
@@ -179,8 +180,8 @@ mod tests {
     async fn a_restart_in_the_middle_of_a_block_changes_nothing_in_its_average() {
         let folder = tempfile::tempdir().unwrap();
         let (once, twice) = (folder.path().join("once.sqlite"), folder.path().join("twice.sqlite"));
-        // In the block that runs now, so that the writer's own clock does not close it.
-        let start = Timestamp::now().after(BLOCK).block_start(BLOCK);
+        // A block that is over but still waits for late samples, so that the writer's own clock does not close it.
+        let start = Timestamp::now().before(BLOCK).block_start(BLOCK);
         let sets: Vec<_> = [(0, 0.1), (300, 0.2), (600, 0.3), (900, 0.4)]
             .map(|(seconds, value)| set(start.after(Duration::from_secs(seconds)), value))
             .into();
@@ -192,7 +193,7 @@ mod tests {
         let resumed = Derivation::new("hub");
         with_journal(&twice, &resumed, rest.to_vec(), start).await;
 
-        let end = start.after(BLOCK).after(Duration::from_secs(2));
+        let end = start.after(BLOCK).after(LATENESS);
         let (whole, resumed) = (closed(&whole, end), closed(&resumed, end));
         assert_eq!(whole.last().map(|average| average.valid), Some(4));
         assert_eq!(whole.last(), resumed.last());
@@ -202,7 +203,7 @@ mod tests {
     async fn blocks_that_ended_while_no_hub_ran_are_closed_and_not_skipped() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("j.sqlite");
-        let three_blocks_ago = Timestamp::now().block_start(BLOCK).before(3 * BLOCK);
+        let three_blocks_ago = Timestamp::now().before(LATENESS).block_start(BLOCK).before(3 * BLOCK);
         with_journal(&file, &Derivation::new("hub"), vec![], three_blocks_ago).await;
         let stored = journal::read(&file).unwrap().averages_after(0).unwrap();
         let starts: Vec<_> = stored.iter().map(|(_, average)| average.key.start).collect();

@@ -29,13 +29,39 @@ impl InstrumentState {
     /// All states, by code.
     pub const ALL: [InstrumentState; 12] = {
         use InstrumentState::*;
-        [Valid, Calibration, Maintenance, Purge, WarmUp, Fault, CommError, OverRange, UnderRange, Suspect, Manual, Missing]
+        [
+            Valid,
+            Calibration,
+            Maintenance,
+            Purge,
+            WarmUp,
+            Fault,
+            CommError,
+            OverRange,
+            UnderRange,
+            Suspect,
+            Manual,
+            Missing,
+        ]
     };
 
     /// When several hold, the first of these is reported; ties between causes of a lost block go by the same order.
     pub const PRECEDENCE: [InstrumentState; 12] = {
         use InstrumentState::*;
-        [CommError, Fault, OverRange, UnderRange, Maintenance, Calibration, Purge, WarmUp, Suspect, Manual, Missing, Valid]
+        [
+            CommError,
+            Fault,
+            OverRange,
+            UnderRange,
+            Maintenance,
+            Calibration,
+            Purge,
+            WarmUp,
+            Suspect,
+            Manual,
+            Missing,
+            Valid,
+        ]
     };
 
     /// The state of this code; a code that this version does not know is `suspect`.

@@ -85,7 +85,7 @@ async fn an_authority_that_stalls_refuses_or_vanishes_loses_nothing_and_gets_not
     let journal = site.path("state/journal.sqlite");
     let closed = || store::number_or_zero(&journal, "SELECT count(*) FROM average");
     hub.wait_until("two closed averages", || closed() >= 2);
-    for behaviour in [Behaviour::Unavailable, Behaviour::Vanish, Behaviour::Accept] {
+    for behaviour in [Behaviour::Unavailable, Behaviour::Vanish, Behaviour::StoreAndStall, Behaviour::Accept] {
         let before = closed();
         authority.set_behaviour(behaviour).await.unwrap();
         hub.wait_until("another closed average", || closed() > before);

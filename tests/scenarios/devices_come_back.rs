@@ -2,7 +2,7 @@
 
 use tutin::reading::{InstrumentState, PollSet, Value};
 
-use crate::support::configuration::{t200, with_plugin};
+use crate::support::configuration::{misbehaving, t200, with_plugin};
 use crate::support::hub::Site;
 use crate::support::pymodbus::Pymodbus;
 use crate::support::{journal, t200};
@@ -29,7 +29,10 @@ fn a_device_that_vanishes_and_returns_is_recorded_as_such() {
 
     let polls = journal::polls(&site, "no2-north");
     let invented = polls.iter().filter(|set| state(set) == InstrumentState::CommError);
-    assert!(invented.flat_map(|set| set.readings()).all(|reading| reading.value == Value::None), "a value without a device");
+    assert!(
+        invented.flat_map(|set| set.readings()).all(|reading| reading.value == Value::None),
+        "a value without a device"
+    );
     let log = hub.lines().text();
     assert_eq!(log.matches("answers again").count(), 1, "told once, not at each poll");
 }
@@ -52,4 +55,17 @@ fn a_dead_device_does_not_delay_its_neighbours() {
     // The dead one takes 300 ms for each of its polls; nobody waits for it.
     assert!(longest.as_millis() < 280, "{longest:?} between two polls of the living device");
     assert!(journal::polls(&site, "dead").iter().all(|set| state(set) == InstrumentState::CommError));
+}
+
+#[test]
+fn points_that_become_known_later_are_recorded_under_their_names() {
+    let site = Site::new(&(with_plugin("misbehaving") + &misbehaving("gas-analyzer", "new_point")));
+    let mut hub = site.run();
+    let names = |set: &PollSet| set.readings().map(|reading| reading.point.id.clone()).collect::<Vec<_>>();
+    let polls = || journal::polls(&site, "gas-analyzer");
+    hub.wait_until("the new point", || polls().last().is_some_and(|set| names(set) == ["polls", "late"]));
+    assert!(hub.interrupt().success());
+    let late: Vec<f64> = polls().iter().filter_map(|set| set.columns.values.get(1).copied()).collect();
+    assert_eq!(late.first(), Some(&1.0), "the first value of the new point is there");
+    assert_eq!(names(&polls()[0]), ["polls"]);
 }

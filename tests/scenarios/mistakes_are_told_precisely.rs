@@ -57,7 +57,8 @@ fn ten_mistakes_give_ten_diagnostics_with_their_lines() {
     ];
     for (line, what, hint) in expected {
         let place = format!("tutin.toml:{line}:");
-        let told = said.lines().find(|said| said.contains(&place)).unwrap_or_else(|| panic!("nothing at {place} in\n{said}"));
+        let told =
+            said.lines().find(|said| said.contains(&place)).unwrap_or_else(|| panic!("nothing at {place} in\n{said}"));
         assert!(told.contains(what) && told.contains(hint), "{told}");
     }
     let errors = said.lines().filter(|line| line.contains(": error: ")).count();

@@ -11,7 +11,7 @@ use crate::{plugins, process};
 /// Builds everything, what builds it included, and becomes `tutin demo`, so that its output, its exit code and Ctrl-C are the user's own.
 pub fn run(root: &Path, arguments: &[String]) -> Result<()> {
     crate::build_plugins(root)?;
-    process::run(process::cargo(root).args(["build", "--package", "tutin"]))?;
+    process::run(process::cargo(root).args(["build", "--workspace", "--bin", "tutin"]))?;
     let hub = plugins::target_dir(root).join("debug/tutin");
     let error = Command::new(&hub).arg("demo").args(arguments).current_dir(root).exec();
     Err(error).with_context(|| format!("cannot start {}", hub.display()))

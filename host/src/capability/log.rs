@@ -87,7 +87,11 @@ impl bindings::tutin::log::log::Host for Guest {
 fn defuse(message: &str) -> String {
     let end = (0..=LINE_BYTES.min(message.len())).rev().find(|at| message.is_char_boundary(*at)).unwrap_or(0);
     message.get(..end).unwrap_or_default().chars().fold(String::with_capacity(end), |mut line, c| {
-        if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
+        if c.is_control() {
+            line.extend(c.escape_default())
+        } else {
+            line.push(c)
+        }
         line
     })
 }
@@ -106,7 +110,10 @@ mod tests {
     fn lines_above_the_rate_are_dropped_and_counted() {
         let mut budget = LineBudget::new(2);
         let now = budget.since;
-        assert_eq!([budget.take(now), budget.take(now), budget.take(now), budget.take(now)], [Some(0), Some(0), None, None]);
+        assert_eq!(
+            [budget.take(now), budget.take(now), budget.take(now), budget.take(now)],
+            [Some(0), Some(0), None, None]
+        );
         assert_eq!(budget.take(now + Duration::from_secs(1)), Some(2));
     }
 }

@@ -40,12 +40,16 @@ pub const OFFERS: &[Offer] = &[
         interface: "tutin:modbus/client",
         version: "0.1.0",
         permits: "read coils, discrete inputs and registers over the device's own link",
-        link: |linker| modbus::bindings::tutin::modbus::client::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest),
+        link: |linker| {
+            modbus::bindings::tutin::modbus::client::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)
+        },
     },
     Offer {
         interface: "tutin:modbus/control",
         version: "0.1.0",
         permits: "write coils and registers of the device and call any Modbus function, over the device's own link",
-        link: |linker| modbus::bindings::tutin::modbus::control::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest),
+        link: |linker| {
+            modbus::bindings::tutin::modbus::control::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)
+        },
     },
 ];

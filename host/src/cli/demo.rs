@@ -49,9 +49,10 @@ pub async fn run(arguments: Arguments, shutdown: CancellationToken) -> anyhow::R
         bail!("--for {:?} is shorter than two blocks of {:?}, so none might close", arguments.length, arguments.block);
     }
     let stage = Stage::set(&arguments).await?;
-    let Some(config) = load(&[stage.config.clone()]) else { return Ok(ExitCode::FAILURE) };
+    let Some(config) = load(std::slice::from_ref(&stage.config)) else { return Ok(ExitCode::FAILURE) };
     println!("configuration  {}", stage.config.display());
-    let parameters: BTreeSet<String> = config.sources.values().flat_map(|source| source.parameters.keys().cloned()).collect();
+    let parameters: BTreeSet<String> =
+        config.sources.values().flat_map(|source| source.parameters.keys().cloned()).collect();
     let (hub, applied) = Hub::start(config.clone()).await.context("the hub cannot start")?;
     println!("hub            {}", applied.started.join(", "));
     let ended = async {
@@ -86,7 +87,10 @@ impl Stage {
         let folder = arguments.state.canonicalize().context("folder of the demonstration")?;
         let plugin = arguments.plugins.join("teledyne-t.wasm");
         let plugin = plugin.canonicalize().with_context(|| {
-            format!("plugin {}: build it with `cargo xtask plugins`, or say where it is with --plugins", plugin.display())
+            format!(
+                "plugin {}: build it with `cargo xtask plugins`, or say where it is with --plugins",
+                plugin.display()
+            )
         })?;
         let token = "demonstration";
         let options = authority::Options { token: Some(token.to_owned()), ..authority::Options::default() };
@@ -94,7 +98,10 @@ impl Stage {
         let cycle = Cycle::new(Duration::from_secs(60), Duration::from_secs(5), Duration::from_secs(5)).ok();
         let t200 = Analyzer::start(Model::T200, Options { cycle, ..Options::default() }, any).await?;
         let t300 = Analyzer::start(Model::T300, Options::default(), any).await?;
-        println!("analyzer       Teledyne T200 (NO, NO2, NOx) on {}, checks zero and span every minute", t200.address());
+        println!(
+            "analyzer       Teledyne T200 (NO, NO2, NOx) on {}, checks zero and span every minute",
+            t200.address()
+        );
         println!("analyzer       Teledyne T300 (CO) on {}", t300.address());
         println!("authority      {}", authority.url());
         std::fs::write(folder.join("token"), token).context("token of the demonstration")?;
@@ -212,7 +219,8 @@ async fn show(hub: &Hub, authority: &AuthorityHandle) -> anyhow::Result<()> {
         }
         for (entry, average) in reader.averages_after(averages)? {
             averages = entry;
-            let mean = average.mean.map_or_else(|| String::from("no value"), |mean| format!("{mean:.3} {}", average.unit));
+            let mean =
+                average.mean.map_or_else(|| String::from("no value"), |mean| format!("{mean:.3} {}", average.unit));
             let (key, state) = (&average.key, average.state.name());
             println!(
                 "average        {} {} from {}: {mean}, {} of {} samples, {state}",
@@ -239,9 +247,14 @@ fn reading_line(set: &PollSet) -> String {
 /// Says what was acknowledged; a parameter without a receipt is a failure.
 fn conclude(authority: &AuthorityHandle, parameters: &BTreeSet<String>, config: &Config) -> ExitCode {
     let received = authority.received();
-    let parameter = |object: &serde_json::Map<String, Json>| object.get("parameter").and_then(Json::as_str).map(str::to_owned);
+    let parameter =
+        |object: &serde_json::Map<String, Json>| object.get("parameter").and_then(Json::as_str).map(str::to_owned);
     let acknowledged: BTreeSet<String> = received.iter().filter_map(|received| parameter(&received.object)).collect();
-    println!("result         {} averages acknowledged: {}", received.len(), Vec::from_iter(acknowledged.clone()).join(", "));
+    println!(
+        "result         {} averages acknowledged: {}",
+        received.len(),
+        Vec::from_iter(acknowledged.clone()).join(", ")
+    );
     println!("journal        {}", crate::hub::journal_file(config).display());
     let without: Vec<_> = parameters.difference(&acknowledged).cloned().collect();
     if without.is_empty() {

@@ -28,11 +28,11 @@ pub struct Arguments {
     #[arg(long, global = true, env = "TUTIN_LOG", default_value = "info,wasmtime=warn,cranelift=warn")]
     log: String,
     #[command(subcommand)]
-    command: Command,
+    verb: Verb,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum Verb {
     /// Run a hub until Ctrl-C.
     Run(run::Arguments),
     /// Find the mistakes in a configuration without touching any instrument.
@@ -62,13 +62,13 @@ impl Arguments {
         runtime.block_on(async {
             let shutdown = CancellationToken::new();
             tokio::spawn(cancel_at_signal(shutdown.clone()));
-            match self.command {
-                Command::Run(arguments) => run::run(arguments, shutdown).await,
-                Command::Check(arguments) => knowledge::check(arguments).await,
-                Command::Demo(arguments) => demo::run(arguments, shutdown).await,
-                Command::Command(arguments) => command::run(arguments).await,
-                Command::Plugin(command) => plugin::run(command).await,
-                Command::Simulate(arguments) => {
+            match self.verb {
+                Verb::Run(arguments) => run::run(arguments, shutdown).await,
+                Verb::Check(arguments) => knowledge::check(arguments).await,
+                Verb::Demo(arguments) => demo::run(arguments, shutdown).await,
+                Verb::Command(arguments) => command::run(arguments).await,
+                Verb::Plugin(command) => plugin::run(command).await,
+                Verb::Simulate(arguments) => {
                     simulate::run(arguments, shutdown).await?;
                     Ok(ExitCode::SUCCESS)
                 }

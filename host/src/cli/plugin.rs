@@ -55,7 +55,8 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         println!("    {:<12} {}", command.name, command.purpose);
     }
     let features = [(1, "back-fill from the instrument's memory"), (2, "snapshot")];
-    let features: Vec<_> = features.iter().filter(|(bit, _)| description.features & bit != 0).map(|(_, name)| *name).collect();
+    let features: Vec<_> =
+        features.iter().filter(|(bit, _)| description.features & bit != 0).map(|(_, name)| *name).collect();
     println!("  can also     {}", if features.is_empty() { String::from("-") } else { features.join(", ") });
     Ok(ExitCode::SUCCESS)
 }

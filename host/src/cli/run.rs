@@ -70,7 +70,10 @@ fn describe(config: &Config) {
     for (name, device) in &config.devices {
         let Some(Link::ModbusTcp(link)) = config.links.get(&device.link) else { continue };
         let interval = device.interval.as_secs_f64();
-        info!("device {name}: {} over Modbus TCP {}, unit {}, every {interval} s", device.plugin, link.address, device.unit);
+        info!(
+            "device {name}: {} over Modbus TCP {}, unit {}, every {interval} s",
+            device.plugin, link.address, device.unit
+        );
     }
     for (name, source) in &config.sources {
         let parameters = source.parameters.keys().map(String::as_str).collect::<Vec<_>>().join(", ");

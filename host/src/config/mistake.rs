@@ -47,6 +47,10 @@ pub(crate) enum Mistake {
     StatusTwice { status: u16 },
     #[error("{block} does not divide 24 h")]
     BlockDoesNotDivideDay { block: String },
+    #[error(
+        "0s has no count of expected samples, and source {source_name:?} takes parameters from this device; give it a time"
+    )]
+    NoInterval { source_name: String },
     #[error("{interval} is longer than the {block} block of rule set {rule_set:?} for source {source_name:?}")]
     IntervalOverBlock { interval: String, block: String, rule_set: String, source_name: String },
     #[error("the file {file} does not exist")]

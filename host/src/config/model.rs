@@ -128,7 +128,8 @@ pub struct Device {
     pub unit: u8,
     /// Further units on the same connection that the driver may address. Default none.
     pub more_units: Vec<u8>,
-    /// Time from one poll to the next. Default 1 s, 10 ms to 24 h.
+    /// Time from one poll to the next. Default 1 s, 0 s to 24 h. 0 s polls again as soon as the last poll has ended; a device that a source
+    /// takes parameters from needs more, since nobody could say how many samples a block should have.
     pub interval: Duration,
     /// Interfaces that the plugin may import beyond `tutin:log/log` and reading its link, as in `tutin:modbus/control`.
     pub grants: Vec<String>,

@@ -46,7 +46,12 @@ impl Derivation {
 
     /// Adds streams and replays for them what the journal holds of their open blocks. Returns how many blocks are over
     /// already.
-    pub fn assign(&self, assignments: Vec<Assignment>, reader: &mut Reader, now: Timestamp) -> Result<usize, JournalError> {
+    pub fn assign(
+        &self,
+        assignments: Vec<Assignment>,
+        reader: &mut Reader,
+        now: Timestamp,
+    ) -> Result<usize, JournalError> {
         let mut fresh = Line::default();
         let mut over = 0;
         let mut inner = self.lock();

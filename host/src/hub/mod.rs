@@ -28,8 +28,8 @@ use crate::plugin::device::Command;
 use crate::plugin::{DeviceStatus, Engine, LoadError, Loader, Plugin};
 use crate::sink::runner::DeliveryStatus;
 use crate::time::Timestamp;
-pub use error::{CommandError, HubError};
 use derivation::Derivation;
+pub use error::{CommandError, HubError};
 use outlet::{HubOutlet, LiveRoutes};
 use queue::ReadingRoutes;
 use units::{DeviceKey, DeviceUnit, SinkKey, SinkUnit};
@@ -188,7 +188,8 @@ impl Hub {
 
     async fn stop_devices(&mut self, next: &Config, applied: &mut Applied) {
         let stays = |name: &Name, unit: &DeviceUnit| DeviceKey::of(next, name).is_some_and(|key| key == unit.key);
-        let gone: Vec<Name> = self.devices.iter().filter(|(name, unit)| !stays(name, unit)).map(|(name, _)| name.clone()).collect();
+        let gone: Vec<Name> =
+            self.devices.iter().filter(|(name, unit)| !stays(name, unit)).map(|(name, _)| name.clone()).collect();
         for name in gone {
             if let Some(unit) = self.devices.remove(&name) {
                 unit.stop.cancel();
@@ -224,7 +225,8 @@ impl Hub {
 
     async fn stop_sinks(&mut self, next: &Config, applied: &mut Applied) {
         let stays = |name: &Name, unit: &SinkUnit| SinkKey::of(next, name).is_some_and(|key| key == unit.key);
-        let gone: Vec<Name> = self.sinks.iter().filter(|(name, unit)| !stays(name, unit)).map(|(name, _)| name.clone()).collect();
+        let gone: Vec<Name> =
+            self.sinks.iter().filter(|(name, unit)| !stays(name, unit)).map(|(name, _)| name.clone()).collect();
         for name in gone {
             self.live.forget(&name);
             if let Some(mut unit) = self.sinks.remove(&name) {
@@ -263,15 +265,22 @@ impl Hub {
     }
 
     /// Makes the streams of sources, and brings them to where the journal is.
-    async fn assign_sources(&mut self, next: &Config, sources: Vec<Name>, applied: &mut Applied) -> Result<(), HubError> {
+    async fn assign_sources(
+        &mut self,
+        next: &Config,
+        sources: Vec<Name>,
+        applied: &mut Applied,
+    ) -> Result<(), HubError> {
         if sources.is_empty() {
             return Ok(());
         }
         self.journal.flush().await?;
-        let assignments: Vec<_> = sources.iter().flat_map(|name| units::assignments(next, name).unwrap_or_default()).collect();
+        let assignments: Vec<_> =
+            sources.iter().flat_map(|name| units::assignments(next, name).unwrap_or_default()).collect();
         let mut reader = self.journal.reader()?;
         let derivation = self.derivation.clone();
-        let replayed = tokio::task::spawn_blocking(move || derivation.assign(assignments, &mut reader, Timestamp::now()));
+        let replayed =
+            tokio::task::spawn_blocking(move || derivation.assign(assignments, &mut reader, Timestamp::now()));
         let late_blocks = replayed.await.map_err(HubError::Task)??;
         if late_blocks > 0 {
             warn!("{late_blocks} blocks ended while no hub ran; they are closed now");
@@ -315,4 +324,3 @@ pub(crate) fn describe(error: &(dyn std::error::Error + 'static)) -> String {
     }
     text
 }
-

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use crate::capability::modbus::Connection;
 use crate::config::model::{Config, Link, Name};
-use crate::hub::{CommandError, describe};
 use crate::hub::units::DeviceKey;
+use crate::hub::{CommandError, describe};
 use crate::plugin::device::{self, OpenError};
 use crate::plugin::{Failure, Loader, Plugin};
 use crate::reading::Point;
@@ -36,7 +36,8 @@ pub async fn open_devices(config: &Config, loader: &Loader) -> BTreeMap<Name, Fi
         let file = &key.plugin.file;
         if !plugins.contains_key(file) {
             let (loader, path) = (loader.clone(), file.clone());
-            let loaded = tokio::task::spawn_blocking(move || loader.load(&path).map_err(|error| describe(&error))).await;
+            let loaded =
+                tokio::task::spawn_blocking(move || loader.load(&path).map_err(|error| describe(&error))).await;
             plugins.insert(file.clone(), loaded.unwrap_or_else(|error| Err(error.to_string())));
         }
         let finding = match plugins.get(file) {

@@ -62,7 +62,8 @@ impl LiveRoutes {
 
     /// Replaces the routes; `senders` are the live queues of the sinks.
     pub fn set(&self, config: &Config, senders: impl IntoIterator<Item = (Name, LiveSender)>) {
-        let routes = config.routes.values().filter_map(ReadingRoute::new).filter(|route| route.path == Path::Live).collect();
+        let routes =
+            config.routes.values().filter_map(ReadingRoute::new).filter(|route| route.path == Path::Live).collect();
         let table = Table { routes, senders: senders.into_iter().collect(), targets: HashMap::new() };
         self.with(|current| *current = table);
     }

@@ -21,7 +21,8 @@ pub struct ReadingRoutes {
 impl ReadingRoutes {
     /// Replaces the routes.
     pub fn set<'a>(&self, routes: impl IntoIterator<Item = &'a Route>) {
-        let routes = routes.into_iter().filter_map(ReadingRoute::new).filter(|route| route.path == Path::Journal).collect();
+        let routes =
+            routes.into_iter().filter_map(ReadingRoute::new).filter(|route| route.path == Path::Journal).collect();
         *self.routes.write().unwrap_or_else(PoisonError::into_inner) = routes;
     }
 
@@ -29,7 +30,9 @@ impl ReadingRoutes {
     fn wanted(&self, sink: &str, catalog: &DeviceCatalog) -> Option<Arc<[bool]>> {
         let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
         let leading = routes.iter().filter(|route| route.to.iter().any(|to| to == sink));
-        leading.filter_map(|route| route.wanted(catalog)).reduce(|a, b| a.iter().zip(b.iter()).map(|(a, b)| *a || *b).collect())
+        leading
+            .filter_map(|route| route.wanted(catalog))
+            .reduce(|a, b| a.iter().zip(b.iter()).map(|(a, b)| *a || *b).collect())
     }
 
     fn any_for(&self, sink: &str) -> bool {
@@ -62,7 +65,12 @@ enum Taken {
 impl JournalQueue {
     /// Opens the queue where the sink left off. A sink that never had readings begins with those that come from now on; what is
     /// settled of that is durable before this returns.
-    pub async fn open(hub: &str, sink: &str, journal: &Journal, routes: &Arc<ReadingRoutes>) -> Result<Self, JournalError> {
+    pub async fn open(
+        hub: &str,
+        sink: &str,
+        journal: &Journal,
+        routes: &Arc<ReadingRoutes>,
+    ) -> Result<Self, JournalError> {
         let reader = journal.reader()?;
         let settled = match reader.cursor(sink)? {
             Some(cursor) => cursor,
@@ -101,7 +109,8 @@ impl JournalQueue {
         let read = tokio::task::spawn_blocking(move || {
             let mut reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
             let averages = reader.queued(&sink, max)?;
-            let readings = if averages.is_empty() && with_readings { reader.readings_after(after)? } else { Vec::new() };
+            let readings =
+                if averages.is_empty() && with_readings { reader.readings_after(after)? } else { Vec::new() };
             Ok::<_, JournalError>((averages, readings))
         });
         let (averages, readings) = read.await.map_err(|_| JournalError::Closed)??;
@@ -122,7 +131,8 @@ impl JournalQueue {
             match wanted {
                 Some(_) if taken.len() == max => break,
                 Some(wanted) => {
-                    let key: Arc<str> = format!("{}/{}/{}.{}", self.hub, set.catalog.device, place.entry, place.item).into();
+                    let key: Arc<str> =
+                        format!("{}/{}/{}.{}", self.hub, set.catalog.device, place.entry, place.item).into();
                     let wanted = wanted.contains(&false).then_some(wanted);
                     let content = Content::Poll(PollSelection { set: Arc::new(set), wanted });
                     taken.push((Record { key: Arc::clone(&key), content }, Taken::Poll { place, key }));

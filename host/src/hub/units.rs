@@ -9,9 +9,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use super::{HubError, describe};
 use super::outlet::HubOutlet;
 use super::queue::{JournalQueue, ReadingRoutes};
+use super::{HubError, describe};
 use crate::capability::modbus::{self, Connection};
 use crate::config::model::{self, Config, Path, Select};
 use crate::journal::Journal;
@@ -222,7 +222,9 @@ impl Runner {
 pub fn assignments(config: &Config, name: &str) -> Option<Vec<Assignment>> {
     let source = config.sources.get(name)?;
     let mut assignments = Vec::new();
-    for (rule_set_name, rule_set) in source.rule_sets.iter().filter_map(|name| Some((name, config.rule_sets.get(name)?))) {
+    for (rule_set_name, rule_set) in
+        source.rule_sets.iter().filter_map(|name| Some((name, config.rule_sets.get(name)?)))
+    {
         for (parameter_name, parameter) in &source.parameters {
             let Some(device) = config.devices.get(&parameter.device) else { continue };
             assignments.push(Assignment {

@@ -195,12 +195,8 @@ mod tests {
             times: vec![Timestamp(-5), Timestamp(7)],
             texts: vec![(1, "жарайды".into())],
         };
-        let bare = Columns {
-            points: vec![0],
-            values: vec![1.5],
-            states: vec![InstrumentState::Valid],
-            ..Columns::default()
-        };
+        let bare =
+            Columns { points: vec![0], values: vec![1.5], states: vec![InstrumentState::Valid], ..Columns::default() };
         [full, bare, Columns::default()]
             .map(|columns| PollSet { catalog: catalog(), received_at: Timestamp(42), columns })
             .into()
@@ -216,7 +212,8 @@ mod tests {
 
     #[test]
     fn what_was_written_is_read_bit_for_bit() {
-        let read = read::<String>(&written(), |entry| if entry == 9 { Ok(catalog()) } else { Err("?".into()) }).unwrap();
+        let read =
+            read::<String>(&written(), |entry| if entry == 9 { Ok(catalog()) } else { Err("?".into()) }).unwrap();
         let bits = |sets: &[PollSet]| -> Vec<u64> {
             sets.iter().flat_map(|set| set.columns.values.iter().map(|value| value.to_bits())).collect()
         };

@@ -48,7 +48,11 @@ pub struct Running {
 impl Journal {
     /// Opens or makes the file and starts the writer. `derive` is told of every committed set and asked what
     /// follows from it. Must be called within a runtime.
-    pub fn open<D: Derive>(file: &Path, settings: &model::Journal, derive: D) -> Result<(Journal, Running), JournalError> {
+    pub fn open<D: Derive>(
+        file: &Path,
+        settings: &model::Journal,
+        derive: D,
+    ) -> Result<(Journal, Running), JournalError> {
         let owned = schema::open(file)?;
         let (orders, inbox) = mpsc::channel(QUEUE);
         let (report, written) = watch::channel(0);

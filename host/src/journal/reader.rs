@@ -77,7 +77,12 @@ impl Reader {
     }
 
     /// The end of the last block that was closed, for each stream that ever had one.
-    pub fn closed_until(&self, source: &str, parameter: &str, rule_set: &str) -> Result<Option<Timestamp>, JournalError> {
+    pub fn closed_until(
+        &self,
+        source: &str,
+        parameter: &str,
+        rule_set: &str,
+    ) -> Result<Option<Timestamp>, JournalError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT max(start + length_s * 1000000000) FROM average WHERE source = ?1 AND parameter = ?2 AND rule_set = ?3",
         )?;
@@ -102,8 +107,9 @@ impl Reader {
 
     /// Averages that were stored behind an entry, each with its own entry, in order.
     pub fn averages_after(&self, after: u64) -> Result<Vec<(u64, Average)>, JournalError> {
-        let mut statement =
-            self.connection.prepare_cached("SELECT seq, payload FROM entry WHERE seq > ?1 AND kind = ?2 ORDER BY seq")?;
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT seq, payload FROM entry WHERE seq > ?1 AND kind = ?2 ORDER BY seq")?;
         let after = i64::try_from(after).unwrap_or(i64::MAX);
         let rows = statement.query_map(params![after, KIND_AVERAGES], |row| {
             Ok((u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0), row.get::<_, Vec<u8>>(1)?))
@@ -120,11 +126,11 @@ impl Reader {
 
     /// Hands over every poll set that was committed at `from` or later, with its entry.
     pub fn replay(&mut self, from: Timestamp, mut each: impl FnMut(u64, PollSet)) -> Result<(), JournalError> {
-        let first: Option<i64> = self
-            .connection
-            .query_row("SELECT min(seq) FROM entry WHERE kind = ?1 AND at >= ?2", params![KIND_READINGS, from.0], |row| {
-                row.get(0)
-            })?;
+        let first: Option<i64> = self.connection.query_row(
+            "SELECT min(seq) FROM entry WHERE kind = ?1 AND at >= ?2",
+            params![KIND_READINGS, from.0],
+            |row| row.get(0),
+        )?;
         let mut next = u64::try_from(first.unwrap_or(i64::MAX)).unwrap_or(u64::MAX);
         while let Some((entry, payload)) = self.next_block(next)? {
             for set in self.decode(entry, &payload)? {
@@ -136,9 +142,9 @@ impl Reader {
     }
 
     fn next_block(&self, from: u64) -> Result<Option<(u64, Vec<u8>)>, JournalError> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT seq, payload FROM entry WHERE seq >= ?1 AND kind = ?2 ORDER BY seq LIMIT 1",
-        )?;
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT seq, payload FROM entry WHERE seq >= ?1 AND kind = ?2 ORDER BY seq LIMIT 1")?;
         let from = i64::try_from(from).unwrap_or(i64::MAX);
         let block = statement.query_row(params![from, KIND_READINGS], |row| {
             let (entry, payload): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);

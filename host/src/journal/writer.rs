@@ -183,8 +183,10 @@ impl<D: Derive> Writer<D> {
         let mut block = BlockWriter::new();
         for set in &group.sets {
             let device = &set.catalog.device;
-            let known = catalogs.iter().rev().find(|(catalog, _)| Arc::ptr_eq(catalog, &set.catalog)).map(|(_, entry)| *entry);
-            let before = || self.catalogs.get(device).filter(|(c, _)| Arc::ptr_eq(c, &set.catalog)).map(|(_, entry)| *entry);
+            let known =
+                catalogs.iter().rev().find(|(catalog, _)| Arc::ptr_eq(catalog, &set.catalog)).map(|(_, entry)| *entry);
+            let before =
+                || self.catalogs.get(device).filter(|(c, _)| Arc::ptr_eq(c, &set.catalog)).map(|(_, entry)| *entry);
             let entry = match known.or_else(before) {
                 Some(entry) => entry,
                 None => {
@@ -261,7 +263,13 @@ async fn collect(inbox: &mut mpsc::Receiver<Order>, settings: &model::Journal, g
     true
 }
 
-fn add(transaction: &Transaction<'_>, next: &mut u64, at: Timestamp, kind: i64, payload: &[u8]) -> rusqlite::Result<u64> {
+fn add(
+    transaction: &Transaction<'_>,
+    next: &mut u64,
+    at: Timestamp,
+    kind: i64,
+    payload: &[u8],
+) -> rusqlite::Result<u64> {
     let entry = *next;
     transaction
         .prepare_cached("INSERT INTO entry (seq, at, kind, payload) VALUES (?1, ?2, ?3, ?4)")?

@@ -280,7 +280,8 @@ mod tests {
     fn a_lost_block_names_the_cause_that_took_most() {
         use InstrumentState::*;
         let check = |samples: &[(InstrumentState, usize)], expected: InstrumentState| {
-            let samples: Vec<_> = samples.iter().flat_map(|(state, n)| std::iter::repeat_n((1.0, *state), *n)).collect();
+            let samples: Vec<_> =
+                samples.iter().flat_map(|(state, n)| std::iter::repeat_n((1.0, *state), *n)).collect();
             assert_eq!(block_of(20, 0.75, &samples).state, expected);
         };
         check(&[(Calibration, 7), (Fault, 3), (Valid, 10)], Calibration);

@@ -95,7 +95,7 @@ impl Line {
     pub fn take(&mut self, entry: u64, set: &PollSet) {
         let Some(fed) = self.by_device.get(&set.catalog.device) else { return };
         // A poll that brought each point once and in order, the usual case, needs no search.
-        let in_order = set.columns.points.iter().copied().eq(0..=u16::MAX.min(set.len() as u16).saturating_sub(1));
+        let in_order = set.columns.points.iter().enumerate().all(|(row, point)| row == usize::from(*point));
         for at in fed {
             if let Some(stream) = self.streams.get_mut(*at)
                 && entry > stream.through
@@ -120,7 +120,7 @@ impl Line {
             let stream = &*stream;
             averages.extend(blocks.into_iter().map(|block| stream.average(&self.configuration, block)));
         }
-        averages.sort_by(|a, b| a.key.start.cmp(&b.key.start));
+        averages.sort_by_key(|average| average.key.start);
         averages
     }
 
@@ -132,7 +132,11 @@ impl Line {
     /// Readings that came too late for their block, by source and parameter.
     pub fn late(&self) -> HashMap<(String, String), u64> {
         let key = |assignment: &Assignment| (assignment.source.clone(), assignment.parameter.clone());
-        self.streams.iter().map(|stream| (key(&stream.assignment), stream.averager.late())).filter(|(_, n)| *n > 0).collect()
+        self.streams
+            .iter()
+            .map(|stream| (key(&stream.assignment), stream.averager.late()))
+            .filter(|(_, n)| *n > 0)
+            .collect()
     }
 }
 

@@ -17,7 +17,8 @@ impl AverageRoutes {
     /// Those of the routes that carry averages.
     pub fn new<'a>(routes: impl IntoIterator<Item = &'a Route>) -> Self {
         let averages = |route: &&Route| matches!(route.select, Select::Averages { .. });
-        let routes = routes.into_iter().filter(averages).map(|route| (route.select.clone(), route.to.clone())).collect();
+        let routes =
+            routes.into_iter().filter(averages).map(|route| (route.select.clone(), route.to.clone())).collect();
         AverageRoutes { routes }
     }
 
@@ -29,7 +30,11 @@ impl AverageRoutes {
             }
             Select::Readings { .. } => false,
         };
-        self.routes.iter().filter(|(select, _)| fits(select)).flat_map(|(_, to)| to.iter().map(String::as_str)).collect()
+        self.routes
+            .iter()
+            .filter(|(select, _)| fits(select))
+            .flat_map(|(_, to)| to.iter().map(String::as_str))
+            .collect()
     }
 }
 
@@ -109,7 +114,11 @@ mod tests {
     #[test]
     fn a_route_of_readings_names_devices_and_points() {
         let route = Route {
-            select: Select::Readings { devices: patterns(&["no2-*"]), points: patterns(&["no", "no2"]), path: Path::Live },
+            select: Select::Readings {
+                devices: patterns(&["no2-*"]),
+                points: patterns(&["no", "no2"]),
+                path: Path::Live,
+            },
             to: vec!["dashboard".into()],
         };
         let route = ReadingRoute::new(&route).unwrap();

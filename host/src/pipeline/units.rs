@@ -215,12 +215,9 @@ impl Conversion {
             | (Dimension::MassConcentration, Dimension::Fraction, None) => {
                 Err(UnitError::MolarMass { from: from.into(), to: to.into() })
             }
-            (x, y, _) => Err(UnitError::Dimension {
-                from: from.into(),
-                from_kind: x.name(),
-                to: to.into(),
-                to_kind: y.name(),
-            }),
+            (x, y, _) => {
+                Err(UnitError::Dimension { from: from.into(), from_kind: x.name(), to: to.into(), to_kind: y.name() })
+            }
         }
     }
 
@@ -273,7 +270,10 @@ mod tests {
     fn what_makes_no_sense_is_refused_in_words() {
         let refused = |from, to| Conversion::between(from, to, None).unwrap_err().to_string();
         assert_eq!(refused("kPa", "Cel"), "kPa (a pressure) does not convert to Cel (a temperature)");
-        assert_eq!(refused("[ppm]", "mg/m3"), "[ppm] converts to mg/m3 only with a molar mass: set molar_mass in g/mol");
+        assert_eq!(
+            refused("[ppm]", "mg/m3"),
+            "[ppm] converts to mg/m3 only with a molar mass: set molar_mass in g/mol"
+        );
         assert_eq!(refused("furlong", "m"), "unit \"furlong\" is not known");
         assert_eq!(Conversion::between("furlong", "furlong", None), Ok(Conversion::NONE));
     }

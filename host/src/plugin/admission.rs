@@ -34,13 +34,17 @@ pub enum Refusal {
         exports: Vec<String>,
     },
     /// It exports a driver of a version that this host does not speak.
-    #[error("it was built for {exported}, and this host speaks {DRIVER}@{DRIVER_VERSION}; build the plugin against a version that both have")]
+    #[error(
+        "it was built for {exported}, and this host speaks {DRIVER}@{DRIVER_VERSION}; build the plugin against a version that both have"
+    )]
     OtherContract {
         /// What it exports.
         exported: String,
     },
     /// It imports an interface of a version that this host does not have.
-    #[error("it imports {imported}, and this host offers {offered}; build the plugin against that version or update the hub")]
+    #[error(
+        "it imports {imported}, and this host offers {offered}; build the plugin against that version or update the hub"
+    )]
     OtherVersion {
         /// What it imports.
         imported: String,
@@ -86,7 +90,8 @@ pub fn read(engine: &wasmtime::Engine, component: &types::Component) -> Result<V
 
 /// Compares what a plugin wants with what a device is granted: interface names without version.
 pub fn check_grants(wanted: &[Wanted], device: &str, granted: &[String]) -> Result<(), Refusal> {
-    let allowed = |interface: &str| ALWAYS_GRANTED.contains(&interface) || granted.iter().any(|grant| grant == interface);
+    let allowed =
+        |interface: &str| ALWAYS_GRANTED.contains(&interface) || granted.iter().any(|grant| grant == interface);
     match wanted.iter().find(|wanted| !allowed(wanted.offer.interface)) {
         None => Ok(()),
         Some(Wanted { offer }) => Err(Refusal::NotGranted {
@@ -94,7 +99,12 @@ pub fn check_grants(wanted: &[Wanted], device: &str, granted: &[String]) -> Resu
             interface: offer.interface,
             permits: offer.permits,
             device: device.to_owned(),
-            granted: ALWAYS_GRANTED.iter().copied().chain(granted.iter().map(String::as_str)).collect::<Vec<_>>().join(", "),
+            granted: ALWAYS_GRANTED
+                .iter()
+                .copied()
+                .chain(granted.iter().map(String::as_str))
+                .collect::<Vec<_>>()
+                .join(", "),
         }),
     }
 }
@@ -151,7 +161,11 @@ fn offered_text() -> String {
 }
 
 fn exports_text(exports: &[String]) -> String {
-    if exports.is_empty() { String::from("; it exports nothing") } else { format!("; it exports {}", exports.join(", ")) }
+    if exports.is_empty() {
+        String::from("; it exports nothing")
+    } else {
+        format!("; it exports {}", exports.join(", "))
+    }
 }
 
 #[cfg(test)]
@@ -160,7 +174,8 @@ mod tests {
 
     #[test]
     fn an_older_plugin_runs_on_a_newer_host_but_not_the_other_way() {
-        let check = |offered, wanted, expected| assert_eq!(satisfies(offered, wanted), expected, "{wanted} on {offered}");
+        let check =
+            |offered, wanted, expected| assert_eq!(satisfies(offered, wanted), expected, "{wanted} on {offered}");
         check("0.1.3", "0.1.0", true);
         check("0.1.0", "0.1.3", false);
         check("0.2.0", "0.1.0", false);

@@ -128,6 +128,7 @@ mod tests {
             times: vec![],
             texts: vec![],
             more: false,
+            points_changed: false,
         }
     }
 

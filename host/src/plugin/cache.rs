@@ -22,7 +22,12 @@ const DIGEST: usize = 32;
 
 /// The compiled form of `wasm`, from the folder if it is there, else compiled and put there. A folder
 /// that cannot be written costs time and nothing else.
-pub fn load_or_compile(engine: &wasmtime::Engine, folder: &Path, wasm: &[u8], digest: &str) -> wasmtime::Result<Component> {
+pub fn load_or_compile(
+    engine: &wasmtime::Engine,
+    folder: &Path,
+    wasm: &[u8],
+    digest: &str,
+) -> wasmtime::Result<Component> {
     let file = entry(engine, folder, digest);
     if let Some(component) = load(engine, &file) {
         debug!("compiled plugin taken from {}", file.display());

@@ -273,6 +273,11 @@ impl<O: Outlet> Task<O> {
                 }
                 Ok(Ok(batch)) => {
                     let more = batch.more;
+                    if batch.points_changed
+                        && let Err(error) = self.take_points(&mut opened).await
+                    {
+                        return self.fell_and_tell(error.to_string()).await;
+                    }
                     match batch::poll_set(batch, &opened.catalog, Timestamp::now(), self.spec.limits.samples) {
                         Err(fault) => return self.fell_and_tell(fault.to_string()).await,
                         Ok(set) => {
@@ -292,6 +297,16 @@ impl<O: Outlet> Task<O> {
             return self.fell(error.to_string());
         }
         self.opened = Some(opened);
+    }
+
+    /// The driver knows other points now; what it says from here on refers to them.
+    async fn take_points(&mut self, opened: &mut Opened) -> Result<(), OpenError> {
+        let points = batch::points(opened.driver.points().await?)?;
+        info!(device = &*self.spec.name, "{} points now", points.len());
+        let catalog = Arc::new(DeviceCatalog { points, ..(*opened.catalog).clone() });
+        self.catalog = Some(Arc::clone(&catalog));
+        opened.catalog = catalog;
+        Ok(())
     }
 
     async fn take_snapshot(&mut self, opened: &mut Opened) -> Result<(), CallError> {

@@ -69,7 +69,7 @@ pub enum LoadError {
         /// Which file.
         file: PathBuf,
         /// Why.
-        refusal: Refusal,
+        refusal: Box<Refusal>,
     },
     /// Its functions do not have the types of the contract.
     #[error("plugin file {}: its types are not those of the contract: {reason}", file.display())]
@@ -96,7 +96,7 @@ impl Loader {
         let compile = |error: wasmtime::Error| LoadError::Compile { file: file.to_owned(), reason: chain(&error) };
         let component = cache::load_or_compile(engine, &self.cache, &wasm, &digest).map_err(compile)?;
         let wanted = admission::read(engine, &component.component_type())
-            .map_err(|refusal| LoadError::Refused { file: file.to_owned(), refusal })?;
+            .map_err(|refusal| LoadError::Refused { file: file.to_owned(), refusal: Box::new(refusal) })?;
         let contract = |error: wasmtime::Error| LoadError::Contract { file: file.to_owned(), reason: chain(&error) };
         let mut linker = Linker::new(engine);
         for Wanted { offer } in &wanted {

@@ -1,3 +1,7 @@
+//! Maps as an administrator writes them, read from a bank of registers.
+//!
+//! Everything runs natively: what a map means does not depend on the host.
+
 use serde_json::{Value, json};
 use tutin_sdk::modbus::Table;
 use tutin_sdk::modbus::fake::{Bank, Request};

@@ -23,7 +23,8 @@ pub trait Driver: Sized + 'static {
     /// Makes the device. Opens links but sends nothing: an instrument that is switched off must still open.
     fn open(settings: Self::Settings) -> Result<Self, Failure>;
 
-    /// The points, in the order that samples refer to.
+    /// The points, in the order that samples refer to. Asked for after `open`, and after a poll that says
+    /// [`Samples::points_changed`].
     fn points(&self) -> Vec<Point>;
 
     /// Reads the instrument once.

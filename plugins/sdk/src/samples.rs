@@ -97,6 +97,7 @@ pub struct Samples {
     columns: Columns,
     texts: Vec<(u32, String)>,
     more: bool,
+    points_changed: bool,
     /// First row that lacks what other rows have, per column.
     without_status: Option<usize>,
     without_raw: Option<usize>,
@@ -135,6 +136,11 @@ impl Samples {
     /// There is more to fetch: the host is to poll again at once.
     pub fn more_to_come(&mut self) {
         self.more = true;
+    }
+
+    /// [`Driver::points`](crate::Driver::points) returns another list from now on, and these samples refer to it.
+    pub fn points_changed(&mut self) {
+        self.points_changed = true;
     }
 
     /// Number of samples.
@@ -187,7 +193,18 @@ impl Samples {
         self.check()?;
         let Columns { points, values, states, qualifiers, statuses, raws, times } = self.columns;
         let texts = self.texts.into_iter().map(|(row, value)| contract::Text { row, value }).collect();
-        Ok(contract::Batch { points, values, states, qualifiers, statuses, raws, times, texts, more: self.more })
+        Ok(contract::Batch {
+            points,
+            values,
+            states,
+            qualifiers,
+            statuses,
+            raws,
+            times,
+            texts,
+            more: self.more,
+            points_changed: self.points_changed,
+        })
     }
 
     fn check(&self) -> Result<(), Failure> {

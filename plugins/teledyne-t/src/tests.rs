@@ -1,3 +1,7 @@
+//! The analyzers' maps, read from a bank of registers that stands for the instrument.
+//!
+//! Everything runs natively: what a register means does not depend on the host.
+
 use serde_json::{Value, json};
 use tutin_sdk::Qualifier;
 use tutin_sdk::modbus::fake::{Bank, Request};

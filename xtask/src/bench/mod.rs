@@ -96,11 +96,11 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
 }
 
 fn build(root: &Path, options: &Options) -> Result<Programs> {
-    let mut packages = vec!["--package", "xtask"];
+    let mut packages = vec!["--workspace", "--bin", "xtask"];
     let plugin = if options.native_only {
         PathBuf::new()
     } else {
-        packages.extend(["--package", "tutin"]);
+        packages.extend(["--bin", "tutin"]);
         let built = plugins::build(root)?.into_iter().find(|plugin| plugin.name == "modbus-map");
         built.context("there is no plugin modbus-map")?.file
     };

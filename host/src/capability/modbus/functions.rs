@@ -36,7 +36,11 @@ impl Guest {
         Ok(self.table.get(link)?.clone())
     }
 
-    async fn ask(&mut self, link: &Resource<Link>, request: Request<'_>) -> wasmtime::Result<Result<Response, RequestError>> {
+    async fn ask(
+        &mut self,
+        link: &Resource<Link>,
+        request: Request<'_>,
+    ) -> wasmtime::Result<Result<Response, RequestError>> {
         let link = self.modbus(link)?;
         let answer = link.call(request).await;
         self.usage.waited();
@@ -56,7 +60,9 @@ impl HostLink for Guest {
         self.usage.host_call()?;
         let Some(link) = self.links.get(&name) else {
             let known = self.links.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-            return Ok(Err(Error::BadRequest(format!("no Modbus link {name:?} is given to this device; there is: {known}"))));
+            return Ok(Err(Error::BadRequest(format!(
+                "no Modbus link {name:?} is given to this device; there is: {known}"
+            ))));
         };
         let link = link.clone();
         Ok(Ok(self.table.push(link)?))

@@ -118,7 +118,9 @@ pub fn custom(function: u8, data: Vec<u8>) -> Result<Request<'static>, RequestEr
 fn unexpected(response: &Response, count: u16) -> RequestError {
     let text = match response {
         Response::ReadCoils(bits) | Response::ReadDiscreteInputs(bits) => format!("{} bits", bits.len()),
-        Response::ReadInputRegisters(words) | Response::ReadHoldingRegisters(words) => format!("{} registers", words.len()),
+        Response::ReadInputRegisters(words) | Response::ReadHoldingRegisters(words) => {
+            format!("{} registers", words.len())
+        }
         other => format!("{other:?}"),
     };
     RequestError::BadResponse(format!("{text} where {count} items were asked for"))
@@ -130,7 +132,8 @@ mod tests {
 
     #[test]
     fn blocks_beyond_the_standard_are_not_sent() {
-        let check = |address, count, most, ok| assert_eq!(check_block(address, count, most).is_ok(), ok, "{address} {count}");
+        let check =
+            |address, count, most, ok| assert_eq!(check_block(address, count, most).is_ok(), ok, "{address} {count}");
         check(0, 125, 125, true);
         check(0, 126, 125, false);
         check(0, 0, 125, false);

@@ -20,7 +20,7 @@ pub(super) fn device(section: &mut Section<'_, '_>, limits: Option<&Limits>) -> 
     let link = section.required("link", &Reference { section: "links", member: "link" });
     let unit = section.or("unit", &Whole::<u8>::from_to(0, 255), "1");
     let more_units = section.or("more_units", &List::of(Whole::<u8>::from_to(0, 255)), "[]");
-    let interval = section.or("interval", &Span::millis(10, 86_400_000), "1s");
+    let interval = section.or("interval", &Span::millis(0, 86_400_000), "1s");
     let grants = section.or("grants", &List::of(GRANTS), "[]");
     let limits = section.part("limits", |section| hub::limits(section, limits));
     let settings = section.or("settings", &Settings, "{}");

@@ -42,6 +42,12 @@ fn intervals(draft: &Draft, places: &Places, problems: &mut Vec<Problem>) {
                 let Some(interval) = draft.devices.get(&parameter.device).map(|device| device.interval) else {
                     continue;
                 };
+                if interval.is_zero() && !told.contains(&(&parameter.device, rule_set)) {
+                    told.push((&parameter.device, rule_set));
+                    let mistake = Mistake::NoInterval { source_name: source_name.clone() };
+                    problems.push(problem_at(places, &["devices", &parameter.device, "interval"], &mistake));
+                    continue;
+                }
                 if interval <= block || told.contains(&(&parameter.device, rule_set)) {
                     continue;
                 }

@@ -1,3 +1,7 @@
+//! The file on disk: rotation, torn tails, full disks, other writers.
+//!
+//! Apart from `store.rs` because they look at folders and not at one function.
+
 use std::sync::Arc;
 
 use super::*;

@@ -1,3 +1,7 @@
+//! What payloads look like, member by member.
+//!
+//! Far ends are built against these texts, so each is compared whole.
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,3 +1,7 @@
+//! The runner against scripted sinks and queues, with a clock that stands still.
+//!
+//! Order, retries and the end are decided here for every sink, so they are tested here once.
+
 use std::collections::VecDeque;
 use std::future::pending;
 use std::sync::{Arc, Mutex};

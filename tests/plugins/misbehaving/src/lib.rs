@@ -38,6 +38,8 @@ pub enum Behaviour {
     Panic,
     /// It writes 10,000 lines to the log, then does its work.
     FloodLog,
+    /// Nothing wrong either: a second point, `late`, becomes known, as with an instrument that names its components.
+    NewPoint,
 }
 
 /// The driver.
@@ -59,7 +61,11 @@ impl Driver for Misbehaving {
     }
 
     fn points(&self) -> Vec<Point> {
-        vec![Point::number("polls", "Polls since the instance was opened", "1")]
+        let mut points = vec![Point::number("polls", "Polls since the instance was opened", "1")];
+        if self.knows_more() {
+            points.push(Point::number("late", "Polls since this point is known", "1"));
+        }
+        points
     }
 
     fn poll(&mut self, _now: Timestamp) -> Result<Samples, Failure> {
@@ -67,9 +73,22 @@ impl Driver for Misbehaving {
         if self.polls > self.settings.after_polls {
             self.settings.behaviour.act();
         }
-        let mut samples = Samples::with_capacity(1);
+        let mut samples = Samples::with_capacity(2);
         samples.push(Sample::new(0, f64::from(self.polls)));
+        if self.knows_more() {
+            let known_for = self.polls - self.settings.after_polls;
+            samples.push(Sample::new(1, f64::from(known_for)));
+            if known_for == 1 {
+                samples.points_changed();
+            }
+        }
         Ok(samples)
+    }
+}
+
+impl Misbehaving {
+    fn knows_more(&self) -> bool {
+        self.settings.behaviour == Behaviour::NewPoint && self.polls > self.settings.after_polls
     }
 }
 
@@ -77,7 +96,7 @@ impl Behaviour {
     #[expect(clippy::panic, reason = "the purpose of this driver")]
     fn act(self) {
         match self {
-            Behaviour::Good => {}
+            Behaviour::Good | Behaviour::NewPoint => {}
             Behaviour::Trap => std::process::abort(),
             Behaviour::Loop => spin(),
             Behaviour::Grow => hoard(),

@@ -34,7 +34,7 @@ pub(crate) struct Layers {
 
 /// Reads and merges.
 pub(crate) fn read(files: &[PathBuf], environment: &[(String, String)]) -> Layers {
-    let built_in = Arc::new(Origin { name: OriginName::BuiltIn, text: DEFAULTS.to_owned(), layer: 0 });
+    let built_in = Arc::new(Origin::new(OriginName::BuiltIn, DEFAULTS.to_owned(), 0));
     let mut layers = Layers {
         table: Table::new(),
         problems: Vec::new(),
@@ -57,7 +57,7 @@ impl Layers {
     fn add_file(&mut self, file: &Path, layer: usize) {
         match fs::read_to_string(file) {
             Ok(text) => {
-                let origin = Arc::new(Origin { name: OriginName::File(file.to_owned()), text, layer });
+                let origin = Arc::new(Origin::new(OriginName::File(file.to_owned()), text, layer));
                 self.first.get_or_insert_with(|| Place { origin: origin.clone(), span: 0..0 });
                 self.add_text(&origin);
             }
@@ -91,7 +91,7 @@ impl Layers {
         };
         let segments: Vec<&str> = variable.get(path.len()..).unwrap_or_default().split("__").collect();
         let name = OriginName::Environment(variable.to_owned());
-        let origin = Arc::new(Origin { name, text: text.to_owned(), layer });
+        let origin = Arc::new(Origin::new(name, text.to_owned(), layer));
         let place = Place { span: 0..origin.text.len(), origin };
         match overlay(&self.table, &segments, text, &place) {
             Ok(table) => merge(&mut self.table, table),

@@ -17,6 +17,8 @@ pub struct Origin {
     pub text: String,
     /// Position among the layers: later ones override earlier ones.
     pub layer: usize,
+    /// Where each line begins, in bytes. A plant with a thousand devices asks for ten thousand places.
+    lines: Vec<usize>,
 }
 
 /// What a text was.
@@ -31,6 +33,12 @@ pub enum OriginName {
 }
 
 impl Origin {
+    /// A text that is read as this layer.
+    pub fn new(name: OriginName, text: String, layer: usize) -> Self {
+        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Origin { name, text, layer, lines }
+    }
+
     /// The folder that relative paths of this origin start from. `None`: it has none of its own.
     pub fn folder(&self) -> Option<&Path> {
         match &self.name {
@@ -56,9 +64,11 @@ impl Place {
         if matches!(self.origin.name, OriginName::Environment(_)) {
             return None;
         }
-        let before = self.origin.text.get(..self.span.start).unwrap_or(&self.origin.text);
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        let Origin { text, lines, .. } = &*self.origin;
+        let start = self.span.start.min(text.len());
+        let line = lines.partition_point(|begin| *begin <= start);
+        let begin = line.checked_sub(1).and_then(|above| lines.get(above)).copied().unwrap_or(0);
+        let column = text.get(begin..start).unwrap_or_default().chars().count() + 1;
         Some((line, column))
     }
 
@@ -102,7 +112,7 @@ mod tests {
     #[test]
     fn lines_and_columns_count_characters_from_one() {
         let text = "a = 1\nтүтін = \"x\"\n";
-        let origin = Arc::new(Origin { name: OriginName::File("a.toml".into()), text: text.into(), layer: 1 });
+        let origin = Arc::new(Origin::new(OriginName::File("a.toml".into()), text.into(), 1));
         let check = |needle: &str, expected: &str| {
             let start = text.find(needle).unwrap();
             let place = Place { origin: origin.clone(), span: start..start + needle.len() };

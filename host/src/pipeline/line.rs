@@ -69,8 +69,8 @@ impl Line {
     /// Adds a stream whose first block is the one that `from` falls into. Entries up to `through` are not for it.
     pub fn assign(&mut self, assignment: Assignment, from: Timestamp, through: u64) {
         let averager = Averager::new(assignment.rules.clone(), from);
+        self.by_device.entry(assignment.device.clone()).or_default().push(self.streams.len());
         self.streams.push(Stream { assignment, averager, through, place: None });
-        self.index();
     }
 
     /// Removes the streams of a source; their open blocks are dropped.

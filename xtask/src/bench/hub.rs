@@ -47,6 +47,18 @@ pub fn measure(programs: &Programs, workload: &Workload, length: Duration) -> Re
     })
 }
 
+/// Where averages go.
+const AVERAGES: &str = r#"
+[sinks.averages]
+type = "file"
+path = "averages.jsonl"
+batch = 1000
+
+[routes.averages]
+take = "averages"
+to = ["averages"]
+"#;
+
 /// Journal, averages and delivery are on: every register but those of the time stamp is averaged.
 fn configuration(plugin: &Path, workload: &Workload, ports: &[String]) -> Result<String> {
     let mut toml = format!(
@@ -64,21 +76,15 @@ path = "-"
 shape = "poll"
 live_queue = 100000
 
-[sinks.averages]
-type = "file"
-path = "averages.jsonl"
-batch = 1000
-
 [routes.live]
 take = "readings"
 path = "live"
 to = ["out"]
-
-[routes.averages]
-take = "averages"
-to = ["averages"]
 "#
     );
+    if !workload.interval.is_zero() {
+        toml.push_str(AVERAGES);
+    }
     for device in 0..workload.devices {
         let (port, unit) = server::place(device);
         let port = ports.get(port).with_context(|| format!("no port for device {device}"))?;
@@ -108,13 +114,13 @@ table = "holding"
 address = 0
 type = "u16"
 repeat = {{ count = {registers} }}
-
-[sources.s{device}]
-rule_sets = ["bench"]
-
-[sources.s{device}.parameters]
 "#
     )?;
+    // A device that is asked as fast as it answers has no count of expected samples, so no averages either.
+    if workload.interval.is_zero() {
+        return Ok(());
+    }
+    write!(toml, "\n[sources.s{device}]\nrule_sets = [\"bench\"]\n\n[sources.s{device}.parameters]\n")?;
     for register in stamp::LENGTH..registers {
         writeln!(toml, "r{register} = {{ device = \"d{device}\", point = \"r{register}\" }}")?;
     }

@@ -47,16 +47,24 @@ fn an_address_that_the_device_does_not_have_is_a_fault_and_names_itself() {
 }
 
 #[test]
-fn a_wrong_word_order_keeps_the_bits_from_which_it_can_be_put_right() {
+fn a_wrong_word_order_is_a_fault_that_names_the_right_one_and_keeps_the_bits() {
     // 12.34 read with its words exchanged is 4.07e29 (published vectors, float_word_order.json).
     let peer = Pymodbus::start(Map::default().input_registers(0, &f32_high_first(&[12.34])));
-    let site = site(&peer, r#"{ id = "co", table = "input", address = 0, type = "f32", word_order = "low_first" }"#);
+    let point =
+        r#"{ id = "co", table = "input", address = 0, type = "f32", word_order = "low_first", range = [-5, 1000] }"#;
+    let site = site(&peer, point);
     let hub = site.run();
+    let line = hub.wait_for("the doubt", |line| line.contains("word_order"));
+    assert!(
+        line.contains("co") && line.contains("4.06") && line.contains("high_first") && line.contains("analyzer"),
+        "{line}"
+    );
     hub.wait_until("a stored poll", || !journal::polls(&site, "analyzer").is_empty());
     let set = journal::polls(&site, "analyzer").remove(0);
     let reading = set.reading(0).unwrap();
     assert_eq!(reading.raw, Some(0x70a4_4145));
     assert_eq!(reading.value, Value::Number(f64::from(f32::from_bits(0x70a4_4145))));
+    assert_eq!(reading.state, InstrumentState::Fault);
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! `tutin plugin inspect`: what a plugin is and what it asks for, before anybody installs it.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -8,9 +7,8 @@ use anyhow::Context;
 use clap::Subcommand;
 use serde_json::Value;
 
-use crate::capability::Guest;
 use crate::config::model::Limits;
-use crate::plugin::{Instance, Plugin};
+use crate::plugin::Plugin;
 
 /// Commands about plugins.
 #[derive(Debug, Clone, Subcommand)]
@@ -30,8 +28,7 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
     let Command::Inspect { file, schema } = command;
     let loader = crate::hub::loader(&std::env::temp_dir().join("tutin-inspect"))?;
     let plugin = tokio::task::spawn_blocking(move || loader.load(&file)).await.context("loading")??;
-    let guest = Guest::new("inspect".into(), BTreeMap::new(), Limits::default());
-    let description = Instance::new(&plugin, guest).await?.describe().await?;
+    let description = plugin.description(&Limits::default()).await?;
     let settings: Value = serde_json::from_str(&description.settings).unwrap_or_default();
     if schema {
         println!("{settings:#}");

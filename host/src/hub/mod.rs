@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use crate::capability::modbus::Connection;
@@ -152,8 +153,9 @@ impl Hub {
         for unit in self.devices.values() {
             unit.stop.cancel();
         }
+        let deadline = Instant::now() + DEVICE_STOP;
         for (name, unit) in std::mem::take(&mut self.devices) {
-            unit.end(&name, DEVICE_STOP).await;
+            unit.end(&name, deadline).await;
         }
         self.journal.event(serde_json::json!({ "event": "stop", "hub": self.config.hub.name })).await?;
         self.journal.flush().await?;
@@ -193,7 +195,7 @@ impl Hub {
         for name in gone {
             if let Some(unit) = self.devices.remove(&name) {
                 unit.stop.cancel();
-                unit.end(&name, DEVICE_STOP).await;
+                unit.end(&name, Instant::now() + DEVICE_STOP).await;
                 applied.stopped.push(format!("device {name}"));
             }
         }

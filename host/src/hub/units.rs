@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
@@ -104,10 +104,10 @@ impl DeviceUnit {
     }
 
     /// Waits for the end of the task.
-    pub async fn end(self, name: &str, patience: Duration) {
+    pub async fn end(self, name: &str, deadline: Instant) {
         let Some(mut task) = self.task else { return };
-        if tokio::time::timeout(patience, &mut task).await.is_err() {
-            warn!(device = name, "its last poll was broken off after {} s", patience.as_secs());
+        if tokio::time::timeout_at(deadline, &mut task).await.is_err() {
+            warn!(device = name, "its last poll was broken off: it took too long");
             task.abort();
         }
     }

@@ -15,7 +15,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 use wasmtime::component::Component;
 
 const DIGEST: usize = 32;
@@ -33,6 +33,7 @@ pub fn load_or_compile(
         debug!("compiled plugin taken from {}", file.display());
         return Ok(component);
     }
+    info!("compiling a plugin that is new on this machine, sha256 {digest}");
     let component = Component::from_binary(engine, wasm)?;
     if let Err(error) = save(&file, &component.serialize()?) {
         warn!("compiled plugin not kept in {}: {error}", file.display());

@@ -139,9 +139,8 @@ pub struct Opened {
 pub async fn open(spec: &DeviceSpec) -> Result<Opened, OpenError> {
     admission::check_grants(&spec.plugin.wanted, &spec.name, &spec.granted)?;
     let guest = Guest::new(Arc::clone(&spec.name), spec.links.clone(), spec.limits.clone());
-    let mut instance = Instance::new(&spec.plugin, guest).await?;
-    let description = instance.describe().await?;
-    let mut driver = instance.open(&spec.settings).await??;
+    let description = spec.plugin.description(&spec.limits).await?;
+    let mut driver = Instance::new(&spec.plugin, guest).await?.open(&spec.settings).await??;
     let points = batch::points(driver.points().await?)?;
     let catalog = Arc::new(DeviceCatalog {
         device: spec.name.to_string(),

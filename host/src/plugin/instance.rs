@@ -1,5 +1,6 @@
 //! One live instance of a plugin: every call into it, measured and bounded.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use super::bindings::{Driver as World, DriverPre};
 use super::engine::at_tick;
 use super::loader::{Plugin, chain};
 use crate::capability::{Guest, Overrun};
+use crate::config::model::Limits;
 
 pub use contract::{Batch, Description, Point as ContractPoint};
 
@@ -62,6 +64,16 @@ impl From<contract::Failure> for Failure {
     }
 }
 
+impl Plugin {
+    /// What the plugin says that it is. Asked once, of an instance of its own: the schema of the settings takes memory that
+    /// no device needs.
+    pub async fn description(&self, limits: &Limits) -> Result<&Description, CallError> {
+        let name = self.file.file_stem().unwrap_or_default().to_string_lossy();
+        let guest = Guest::new(name.into(), BTreeMap::new(), limits.clone());
+        self.description.get_or_try_init(async || Instance::new(self, guest).await?.describe().await).await
+    }
+}
+
 /// A plugin that is loaded but has no device yet: it can be described and opened.
 pub struct Instance {
     store: Store<Guest>,
@@ -86,8 +98,7 @@ impl Instance {
         Ok(Instance { store, world })
     }
 
-    /// What the plugin says that it is.
-    pub async fn describe(&mut self) -> Result<Description, CallError> {
+    async fn describe(&mut self) -> Result<Description, CallError> {
         let wait = begin(&mut self.store);
         bounded(wait, self.world.tutin_driver_driver().call_describe(&mut self.store)).await
     }

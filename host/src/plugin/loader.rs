@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use thiserror::Error;
+use tokio::sync::OnceCell;
 use wasmtime::component::Linker;
 
 use super::admission::{self, Refusal, Wanted};
 use super::bindings::DriverPre;
 use super::cache;
 use super::engine::Engine;
+use super::instance::Description;
 use crate::capability::Guest;
 
 /// Largest plugin file, bytes. Rust drivers have about 200 KiB, a driver with a whole Python about 20 MiB.
@@ -33,6 +35,7 @@ pub struct Plugin {
     /// What it asks for.
     pub wanted: Vec<Wanted>,
     pub(super) pre: DriverPre<Guest>,
+    pub(super) description: OnceCell<Description>,
 }
 
 /// Why a plugin could not be loaded.
@@ -103,7 +106,7 @@ impl Loader {
             (offer.link)(&mut linker).map_err(contract)?;
         }
         let pre = linker.instantiate_pre(&component).and_then(DriverPre::new).map_err(contract)?;
-        Ok(Arc::new(Plugin { file: file.to_owned(), digest, wanted, pre }))
+        Ok(Arc::new(Plugin { file: file.to_owned(), digest, wanted, pre, description: OnceCell::new() }))
     }
 }
 

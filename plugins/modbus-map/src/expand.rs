@@ -19,6 +19,8 @@ pub(crate) struct Placed {
     pub kind: Kind,
     /// Scale and offset; `None` leaves the number as it is, bit for bit.
     pub linear: Option<(f64, f64)>,
+    /// Lowest and highest number that can be.
+    pub range: Option<[f64; 2]>,
 }
 
 /// How its bits are read.
@@ -81,6 +83,7 @@ pub(crate) fn wire_address(settings: &Settings, address: u32, width: u16, at: &s
 fn place(settings: &Settings, entry: &PointSettings, at: &str, placed: &mut Vec<Placed>) -> Result<(), Failure> {
     let kind = kind(settings, entry, at)?;
     let linear = linear(entry, at)?;
+    let range = range(entry, at)?;
     let mut add = |id: String, label: String, address: u32| -> Result<(), Failure> {
         if !Point::is_id(&id) {
             let rule = "lower case letters, digits and _, starting with a letter, at most 64";
@@ -94,6 +97,7 @@ fn place(settings: &Settings, entry: &PointSettings, at: &str, placed: &mut Vec<
             span: Span { address, count: kind.width() },
             kind,
             linear,
+            range,
         });
         Ok(())
     };
@@ -155,4 +159,13 @@ fn linear(entry: &PointSettings, at: &str) -> Result<Option<(f64, f64)>, Failure
         return Err(wrong(&format!("{at}.offset"), "must be a finite number"));
     }
     Ok((scale != 1.0 || offset != 0.0).then_some((scale, offset)))
+}
+
+fn range(entry: &PointSettings, at: &str) -> Result<Option<[f64; 2]>, Failure> {
+    match entry.range {
+        Some([low, high]) if low.is_nan() || high.is_nan() || low > high => {
+            Err(wrong(&format!("{at}.range"), "must be the lowest and the highest number, as in [0, 1000]"))
+        }
+        range => Ok(range),
+    }
 }

@@ -28,6 +28,8 @@ pub struct ModbusMap<L> {
     answers: Vec<Result<Content, Error>>,
     /// Which reads were refused in the last poll, so that a refusal is logged when it begins and when it ends.
     refused: Vec<bool>,
+    /// Which points had an impossible number in the last poll, for the same reason.
+    impossible: Vec<bool>,
 }
 
 /// What a read brought.
@@ -50,7 +52,8 @@ impl<L: Registers> ModbusMap<L> {
             links.push(link);
         }
         let refused = vec![false; map.reads.len()];
-        Ok(ModbusMap { links, map, answers: Vec::new(), refused })
+        let impossible = vec![false; map.cells.len()];
+        Ok(ModbusMap { links, map, answers: Vec::new(), refused, impossible })
     }
 
     /// Reads everything once. A read that the device refuses costs its own points only; when all are refused, or
@@ -83,8 +86,8 @@ impl<L: Registers> ModbusMap<L> {
         first.map_or(Ok(()), Err)
     }
 
-    fn decode(&self) -> Samples {
-        let Map { cells, rule_sets, .. } = &self.map;
+    fn decode(&mut self) -> Samples {
+        let Map { cells, rule_sets, points, .. } = &self.map;
         let rows = cells.len();
         let verdicts: Vec<Verdict> = rule_sets.iter().map(|set| set.judge(&self.answers)).collect();
         let mut columns = Columns {
@@ -94,13 +97,23 @@ impl<L: Registers> ModbusMap<L> {
             ..Columns::default()
         };
         let mut states = Vec::with_capacity(rows);
-        for cell in cells {
+        for ((cell, point), was_impossible) in cells.iter().zip(points).zip(&mut self.impossible) {
             let raw = self.answers.get(cell.read).and_then(|answer| cell.raw(answer.as_ref().ok()?));
             let verdict = cell.rule_set.and_then(|set| verdicts.get(set)).copied().unwrap_or_default();
             let (value, state) = match raw {
                 Some(raw) if verdict.is_known => {
                     let value = cell.value(raw);
-                    (value, if value.is_nan() { verdict.state.or_worse(self.map.nan) } else { verdict.state })
+                    let is_impossible = !cell.is_possible(value);
+                    if is_impossible && !*was_impossible {
+                        log::warn(&format!("{}: {}", point.id, cell.doubt(raw, value)));
+                    }
+                    *was_impossible = is_impossible;
+                    let state = match () {
+                        () if is_impossible => verdict.state.or_worse(State::Fault),
+                        () if value.is_nan() => verdict.state.or_worse(self.map.nan),
+                        () => verdict.state,
+                    };
+                    (value, state)
                 }
                 _ => (f64::NAN, State::Fault),
             };

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use tutin_sdk::modbus::{Block, Span, Table, plan_blocks};
 use tutin_sdk::settings::{nearest, wrong};
+use tutin_sdk::words::WordOrder;
 use tutin_sdk::{Failure, Point, State};
 
 use crate::Content;
@@ -46,6 +47,7 @@ pub(crate) struct Cell {
     offset: usize,
     kind: Kind,
     linear: Option<(f64, f64)>,
+    range: Option<[f64; 2]>,
     pub rule_set: Option<usize>,
 }
 
@@ -65,7 +67,32 @@ impl Cell {
 
     /// The number that these bits stand for, in the point's unit.
     pub fn value(&self, raw: u64) -> f64 {
-        let number = match self.kind {
+        self.value_as(self.kind, raw)
+    }
+
+    /// False when the instrument cannot show such a number. NaN has a state of its own.
+    pub fn is_possible(&self, value: f64) -> bool {
+        self.range.is_none_or(|[low, high]| value.is_nan() || (low..=high).contains(&value))
+    }
+
+    /// What is wrong with a number that cannot be, and which word order would make one that can.
+    pub fn doubt(&self, raw: u64, value: f64) -> String {
+        let [low, high] = self.range.unwrap_or([f64::NEG_INFINITY, f64::INFINITY]);
+        let text = format!("{value:e} is not from {low} to {high}");
+        let Kind::Number(format, order) = self.kind else { return text };
+        let words = order.split(raw, usize::from(format.words()));
+        let fits = |other: &WordOrder| {
+            let value = self.value_as(Kind::Number(format, *other), other.assemble(&words));
+            value.is_finite() && self.is_possible(value)
+        };
+        match WordOrder::ALL.into_iter().filter(|other| *other != order).find(fits) {
+            Some(other) => format!("{text}; with word_order {} it would be: is the word order right?", other.name()),
+            None => text,
+        }
+    }
+
+    fn value_as(&self, kind: Kind, raw: u64) -> f64 {
+        let number = match kind {
             Kind::Number(format, _) => format.value(raw),
             Kind::Bit(_) | Kind::Flag => raw as f64,
         };
@@ -89,7 +116,7 @@ impl Map {
             .zip(set_of_point)
             .map(|(point, rule_set)| {
                 let Item { read, offset } = reads.find(point.unit_id, point.table, point.span)?;
-                Ok(Cell { read, offset, kind: point.kind, linear: point.linear, rule_set })
+                Ok(Cell { read, offset, kind: point.kind, linear: point.linear, range: point.range, rule_set })
             })
             .collect::<Result<Vec<_>, Failure>>()?;
         let points: Vec<Point> = placed.into_iter().map(|placed| placed.point).collect();

@@ -61,6 +61,9 @@ pub struct PointSettings {
     pub scale: Option<f64>,
     /// What is added after that, in the point's unit. Default 0.
     pub offset: Option<f64>,
+    /// Lowest and highest number that the instrument can show, in the point's unit. What is outside is kept but is at fault, and the log
+    /// says so, and which word order would fit. Default: any number will do.
+    pub range: Option<[f64; 2]>,
     /// UCUM code of the scaled value's unit. Default empty: nobody said.
     #[serde(default)]
     pub unit: String,

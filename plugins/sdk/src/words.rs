@@ -35,6 +35,20 @@ pub enum WordOrder {
 }
 
 impl WordOrder {
+    /// All four, the usual ones first.
+    pub const ALL: [WordOrder; 4] =
+        [WordOrder::HighFirst, WordOrder::LowFirst, WordOrder::HighFirstSwapped, WordOrder::LowFirstSwapped];
+
+    /// Its name, as in settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            WordOrder::HighFirst => "high_first",
+            WordOrder::LowFirst => "low_first",
+            WordOrder::HighFirstSwapped => "high_first_swapped",
+            WordOrder::LowFirstSwapped => "low_first_swapped",
+        }
+    }
+
     /// The bits of the number in these registers (at most four), right aligned.
     pub fn assemble(self, words: &[u16]) -> u64 {
         match self {

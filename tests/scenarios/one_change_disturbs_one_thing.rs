@@ -40,6 +40,12 @@ async fn each_change_stops_and_starts_only_what_it_names() {
     let unchanged = hub.apply(load(&site, &format!("{base}\n# a remark\n"))).await.unwrap();
     assert_eq!(unchanged, Applied::default());
 
+    let extra = "\n[routes.extra]\ntake = \"readings\"\npath = \"live\"\nto = [\"file\"]\n";
+    let shared = hub.apply(load(&site, &(base.clone() + extra))).await.unwrap();
+    assert_eq!(shared, applied(&[], &["route extra"]), "the sink that the new route shares was restarted");
+    let alone = hub.apply(load(&site, &base)).await.unwrap();
+    assert_eq!(alone, applied(&["route extra"], &[]));
+
     let with_route = base.clone() + &readings_to_stdout().replace("path = \"-\"", "path = \"live.jsonl\"");
     let added = hub.apply(load(&site, &with_route)).await.unwrap();
     assert_eq!(added, applied(&[], &["sink screen", "route live"]));

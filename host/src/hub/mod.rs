@@ -33,7 +33,7 @@ use derivation::Derivation;
 pub use error::{CommandError, HubError};
 use outlet::{HubOutlet, LiveRoutes};
 use queue::ReadingRoutes;
-use units::{DeviceKey, DeviceUnit, SinkKey, SinkUnit};
+use units::{DeviceKey, DeviceUnit, SinkUnit};
 
 /// Longest time that a device has for ending its last poll.
 const DEVICE_STOP: Duration = Duration::from_secs(5);
@@ -226,7 +226,7 @@ impl Hub {
     }
 
     async fn stop_sinks(&mut self, next: &Config, applied: &mut Applied) {
-        let stays = |name: &Name, unit: &SinkUnit| SinkKey::of(next, name).is_some_and(|key| key == unit.key);
+        let stays = |name: &Name, unit: &SinkUnit| next.sinks.get(name) == Some(&unit.key);
         let gone: Vec<Name> =
             self.sinks.iter().filter(|(name, unit)| !stays(name, unit)).map(|(name, _)| name.clone()).collect();
         for name in gone {
@@ -242,12 +242,11 @@ impl Hub {
 
     async fn start_sinks(&mut self, next: &Config, applied: &mut Applied) -> Result<(), HubError> {
         self.reading_routes.set(next.routes.values());
-        for name in next.sinks.keys() {
+        for (name, key) in &next.sinks {
             if self.sinks.contains_key(name) {
                 continue;
             }
-            let Some(key) = SinkKey::of(next, name) else { continue };
-            let unit = SinkUnit::start(&next.hub.name, name, key, &self.journal, &self.reading_routes).await?;
+            let unit = SinkUnit::start(&next.hub.name, name, key.clone(), &self.journal, &self.reading_routes).await?;
             self.sinks.insert(name.clone(), unit);
             applied.started.push(format!("sink {name}"));
         }

@@ -53,6 +53,8 @@ pub struct JournalQueue {
     settled: Cursor,
     scanned: Cursor,
     next_id: u64,
+    /// The last look found nothing; there is no need for another before the next commit.
+    drained: bool,
     /// What was handed out last.
     taken: HashMap<u64, Taken>,
 }
@@ -96,6 +98,7 @@ impl JournalQueue {
             settled,
             scanned: settled,
             next_id: 0,
+            drained: false,
             taken: HashMap::new(),
         })
     }
@@ -160,6 +163,11 @@ impl JournalQueue {
 impl Queue for JournalQueue {
     async fn next(&mut self, max: usize) -> Vec<Queued> {
         loop {
+            if self.drained && self.written.changed().await.is_err() {
+                return Vec::new();
+            }
+            self.drained = false;
+            // Before the look: a commit after it must be seen as a change.
             self.written.mark_unchanged();
             let scanned = self.scanned;
             match self.fetch(max).await {
@@ -169,9 +177,7 @@ impl Queue for JournalQueue {
                 Ok(_) => {}
                 Err(error) => error!(sink = self.sink, "what waits for it cannot be read: {error}"),
             }
-            if self.written.changed().await.is_err() {
-                return Vec::new();
-            }
+            self.drained = true;
         }
     }
 

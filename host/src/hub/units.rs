@@ -13,13 +13,13 @@ use super::outlet::HubOutlet;
 use super::queue::{JournalQueue, ReadingRoutes};
 use super::{HubError, describe};
 use crate::capability::modbus::{self, Connection};
-use crate::config::model::{self, Config, Path, Select};
+use crate::config::model::{self, Config};
 use crate::journal::Journal;
 use crate::pipeline::{Assignment, Rules, units};
 use crate::plugin::device::{self, Command, DeviceSpec, DeviceStatus, Phase};
 use crate::plugin::{LoadError, Plugin};
 use crate::sink::runner::{self, DeliveryStatus};
-use crate::sink::{Both, Built, LiveSender, Queue, live_queue};
+use crate::sink::{Both, Built, LiveSender, live_queue};
 
 /// Name under which a driver opens the one link of its device.
 const MAIN_LINK: &str = "main";
@@ -136,27 +136,9 @@ async fn record_phases(device: String, mut status: watch::Receiver<DeviceStatus>
     }
 }
 
-/// The part of a configuration that a sink depends on, its name and feeds included.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SinkKey {
-    sink: model::Sink,
-    live: bool,
-    journaled: bool,
-}
-
-impl SinkKey {
-    pub fn of(config: &Config, name: &str) -> Option<Self> {
-        let sink = config.sinks.get(name)?.clone();
-        let leads = |route: &&model::Route| route.to.iter().any(|to| to == name);
-        let is_live = |route: &model::Route| matches!(route.select, Select::Readings { path: Path::Live, .. });
-        let routes = || config.routes.values().filter(leads);
-        Some(SinkKey { sink, live: routes().any(is_live), journaled: routes().any(|route| !is_live(route)) })
-    }
-}
-
-/// A sink's runner, and the live end of its queue if a live route leads to it.
+/// A sink's runner. Every sink has both queues, so that a route that begins or ends to be live does not touch it.
 pub struct SinkUnit {
-    pub key: SinkKey,
+    pub key: model::Sink,
     pub stop: CancellationToken,
     pub status: watch::Receiver<DeliveryStatus>,
     pub live: Option<LiveSender>,
@@ -167,31 +149,19 @@ impl SinkUnit {
     pub async fn start(
         hub: &str,
         name: &str,
-        key: SinkKey,
+        key: model::Sink,
         journal: &Journal,
         routes: &Arc<ReadingRoutes>,
     ) -> Result<Self, HubError> {
         let failed = |source| HubError::Sink { sink: name.to_owned(), source };
-        let sink = Built::from_config(hub, &key.sink).map_err(failed)?;
-        let delivery = key.sink.delivery.clone();
-        let stop = CancellationToken::new();
+        let sink = Built::from_config(hub, &key).map_err(failed)?;
+        let (live, offered) = live_queue(name, key.delivery.live_queue);
+        let queue = Both::new(offered, JournalQueue::open(hub, name, journal, routes).await?);
         let (reported, status) = watch::channel(DeliveryStatus::default());
-        let (runner, mut live) = (Runner { name: name.to_owned(), sink, delivery, stop: stop.clone(), reported }, None);
-        let mut live_end = |capacity| {
-            let (sender, queue) = live_queue(name, capacity);
-            live = Some(sender);
-            queue
-        };
-        let capacity = key.sink.delivery.live_queue;
-        let task = match (key.live, key.journaled) {
-            (true, false) => runner.spawn(live_end(capacity)),
-            (false, _) => runner.spawn(JournalQueue::open(hub, name, journal, routes).await?),
-            (true, true) => {
-                let kept = JournalQueue::open(hub, name, journal, routes).await?;
-                runner.spawn(Both::new(live_end(capacity), kept))
-            }
-        };
-        Ok(SinkUnit { key, stop, status, live, task })
+        let stop = CancellationToken::new();
+        let (name, delivery, stopped) = (name.to_owned(), key.delivery.clone(), stop.clone());
+        let task = tokio::spawn(async move { runner::run(&name, sink, queue, delivery, stopped, reported).await });
+        Ok(SinkUnit { key, stop, status, live: Some(live), task })
     }
 
     /// Waits for the runner, which ends by itself after the token was cancelled.
@@ -200,21 +170,6 @@ impl SinkUnit {
         if self.task.await.is_err() {
             error!(sink = name, "its runner ended in a panic");
         }
-    }
-}
-
-struct Runner {
-    name: String,
-    sink: Built,
-    delivery: model::Delivery,
-    stop: CancellationToken,
-    reported: watch::Sender<DeliveryStatus>,
-}
-
-impl Runner {
-    fn spawn(self, queue: impl Queue + 'static) -> JoinHandle<()> {
-        let Runner { name, sink, delivery, stop, reported } = self;
-        tokio::spawn(async move { runner::run(&name, sink, queue, delivery, stop, reported).await })
     }
 }
 

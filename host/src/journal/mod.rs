@@ -1,7 +1,7 @@
 //! The durable store of readings, averages and deliveries: one SQLite file.
 //!
-//! One thread writes ([`writer`]), in groups; readers use short transactions of their own connections. The format of a block of
-//! readings stands in [`block`], the tables in [`schema`].
+//! One thread writes (`writer`), in groups; readers use short transactions of their own connections. The format of a block of
+//! readings stands in `block`, the tables in `schema`.
 //!
 //! Invariants: a raw reading is durable before anything is derived from it. A closed average and the rows that will deliver
 //! it are written in one transaction. What was settled as accepted does not come back after a restart.

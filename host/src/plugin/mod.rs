@@ -1,7 +1,7 @@
 //! Driver plugins: loading, permission, limits, and the task that polls one device.
 //!
-//! A component is checked before anything of it runs ([`loader`]); each device has its own instance, owned by one
-//! task ([`device`]); whatever the instance does, it ends at a limit that has a name ([`engine`], [`instance`]).
+//! A component is checked before anything of it runs (`loader`); each device has its own instance, owned by one
+//! task (`device`); whatever the instance does, it ends at a limit that has a name (`engine`, `instance`).
 //!
 //! Invariant: a plugin can harm nobody but its own device. It is dropped and made anew after any trap; its memory, computing
 //! time, host calls and results are bounded; what it did not ask for in its imports does not exist for it.

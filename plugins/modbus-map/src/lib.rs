@@ -1,6 +1,6 @@
 //! A Modbus instrument that needs no code of its own: its register map is in the settings.
 //!
-//! When it is opened, the wanted addresses are planned into few requests ([`map::Map`]); a poll sends each once and decodes
+//! When it is opened, the wanted addresses are planned into few requests (`map::Map`); a poll sends each once and decodes
 //! what came. It can only read: it does not import `tutin:modbus/control`.
 //!
 //! Invariant: a value is only published when its registers and all registers that its state depends on were read in the

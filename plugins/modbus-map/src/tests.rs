@@ -69,6 +69,23 @@ fn each_type_is_decoded_scaled_and_keeps_its_bits() {
 }
 
 #[test]
+fn a_number_outside_its_range_is_kept_and_at_fault() {
+    let bank = Bank::new();
+    bank.set(Table::Input, 0, &WordOrder::HighFirst.split(u64::from(12.34_f32.to_bits()), 2));
+    let check = |order: &str, range: Value, expected: State| {
+        let point =
+            json!({ "id": "co", "table": "input", "address": 0, "type": "f32", "word_order": order, "range": range });
+        let samples = read(&mut open(&bank, json!({ "points": [point] })).unwrap());
+        assert_eq!(samples[0].state, expected, "{order} {range}");
+        assert!(samples[0].raw.is_some(), "the bits are gone");
+    };
+    check("high_first", json!([0, 100]), State::Valid);
+    check("low_first", json!([0, 100]), State::Fault);
+    check("low_first", json!(null), State::Valid);
+    check("high_first", json!([12.5, 100]), State::Fault);
+}
+
+#[test]
 fn a_hundred_registers_are_one_entry_and_one_request() {
     let bank = Bank::new();
     bank.set(Table::Holding, 0, &(0..100).collect::<Vec<u16>>());

@@ -1,6 +1,6 @@
 //! Teledyne API gas analyzers T100 (SO2), T200 (NO, NO2, NOx), T300 (CO) and T400 (O3), and their E predecessors, over Modbus.
 //!
-//! The maps are data ([`map`]); decoding is pure. A poll reads each contiguous part of the map once: the input
+//! The maps are data (`map`); decoding is pure. A poll reads each contiguous part of the map once: the input
 //! registers first and the discrete inputs after them, so that an input that came on meanwhile marks the values before it.
 //!
 //! Invariant: no concentration is published without the discrete inputs of the same poll.

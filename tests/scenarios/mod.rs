@@ -1,6 +1,7 @@
 //! The hub's promises, one file each: a scenario starts the `tutin` binary between real peers and looks at what came out.
 
 mod averages_reach_every_sink;
+mod blocks_are_never_lost;
 mod devices_come_back;
 mod drivers_harm_only_their_device;
 mod mistakes_are_told_precisely;

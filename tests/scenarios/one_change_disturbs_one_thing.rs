@@ -8,7 +8,7 @@ use tutin::hub::{Applied, Hub};
 use crate::support::configuration::{averages_to, readings_to_stdout, short_blocks, t200, with_plugin};
 use crate::support::hub::Site;
 use crate::support::pymodbus::Pymodbus;
-use crate::support::{SOON, journal, t200};
+use crate::support::{SOON, journal, store, t200};
 
 fn load(site: &Site, text: &str) -> Config {
     site.configure(text);
@@ -69,6 +69,26 @@ async fn each_change_stops_and_starts_only_what_it_names() {
     assert!(longest < Duration::from_millis(280), "{longest:?} between two polls");
     assert!(!peer.requests().is_empty());
     hub.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_reaches_the_instrument_and_the_record() {
+    let mut peer = Pymodbus::start(t200::map());
+    let site = Site::new("");
+    let text = with_plugin("teledyne-t") + &t200("no2-north", &peer.address());
+    let (hub, _) = Hub::start(load(&site, &text)).await.unwrap();
+    wait_for_polls(&hub, &site, 2).await;
+    peer.requests();
+    hub.command("no2-north", "zero-start", "{\"range\": 1}").await.unwrap();
+    assert!(
+        peer.requests().iter().any(|(function, address, _)| (*function, *address) == (5, 20)),
+        "coil 20 was not written"
+    );
+    let refused = hub.command("no2-north", "self-destruct", "").await.unwrap_err();
+    assert!(refused.to_string().contains("self-destruct"), "{refused}");
+    hub.stop().await.unwrap();
+    let events = "SELECT count(*) FROM entry WHERE kind = 4 AND payload LIKE '%\"event\":\"command\"%'";
+    assert_eq!(store::number(&site.path("state/journal.sqlite"), events), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,6 +14,9 @@ use crate::config::model::Limits;
 /// Upper bound of a guest's tables, in elements. Rust guests use a few hundred.
 const TABLE_ELEMENTS: usize = 100_000;
 
+/// Handles that a guest may hold at once.
+const HANDLES: usize = 1_000;
+
 /// The data of a plugin's store.
 pub struct Guest {
     /// In front of its log lines: the device's name, or the plugin's while it is only described.
@@ -26,20 +29,27 @@ pub struct Guest {
     pub(crate) table: ResourceTable,
     /// Log lines that it may still write.
     pub(crate) lines: LineBudget,
+    /// Bytes of linear memory that it has.
+    memory: u64,
 }
 
 impl Guest {
     /// A guest that has been given these links.
     pub fn new(name: Arc<str>, links: BTreeMap<String, Link>, limits: Limits) -> Self {
         let lines = LineBudget::new(limits.log_lines_per_second);
-        Guest { name, links, usage: Usage::new(limits), table: ResourceTable::new(), lines }
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(HANDLES);
+        Guest { name, links, usage: Usage::new(limits), table, lines, memory: 0 }
     }
 }
 
 impl ResourceLimiter for Guest {
     /// An error and not a refusal: a guest that gets no memory traps somewhere else and takes the reason with it.
-    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        self.usage.memory(desired as u64)?;
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        // All memories of the instance together.
+        let total = self.memory.saturating_add(desired.saturating_sub(current) as u64);
+        self.usage.memory(total)?;
+        self.memory = total;
         Ok(true)
     }
 

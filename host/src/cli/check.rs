@@ -120,7 +120,7 @@ fn summary(loaded: &Loaded, arguments: &Arguments) -> String {
     let found = problem::count(&loaded.problems).unwrap_or_else(|| "no problem found".to_owned());
     match &loaded.config {
         Some(config) => format!("{}: {}: {found}", files.join(", "), contents(config)),
-        None => format!("{}: {found}", files.join(", ")),
+        None => format!("{}: {found}; plugins were not asked, mend these first", files.join(", ")),
     }
 }
 
@@ -210,7 +210,11 @@ path = "-"
     fn an_error_ends_with_code_1_and_a_warning_with_0() {
         let error = run(&SOUND.replace("\"10.0.0.5\"", "5"), &[], Format::Short, false);
         assert_eq!(error.code, 1);
-        assert!(error.output.ends_with("a.toml: 1 error\n"), "{}", error.output);
+        assert!(
+            error.output.ends_with("a.toml: 1 error; plugins were not asked, mend these first\n"),
+            "{}",
+            error.output
+        );
 
         let warning = run(&format!("{SOUND}[sinks.b]\ntype = \"file\"\npath = \"b\"\n"), &[], Format::Short, false);
         assert_eq!(warning.code, 0);
@@ -243,7 +247,7 @@ path = "-"
         assert_eq!(told.code, 1);
 
         let told = run(&text.replace("\"10.0.0.5\"", "5"), &[], Format::Short, false);
-        assert!(told.output.ends_with("2 errors\n"), "{}", told.output);
+        assert!(told.output.ends_with("2 errors; plugins were not asked, mend these first\n"), "{}", told.output);
     }
 
     #[test]

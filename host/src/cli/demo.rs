@@ -38,15 +38,15 @@ pub struct Arguments {
     /// Folder with the built plugins.
     #[arg(long, default_value = "target/plugins")]
     plugins: PathBuf,
-    /// Folder for the demonstration's configuration and journal; what an earlier one left there is used on.
+    /// Folder for the demonstration's configuration and journal. The journal of an earlier demonstration is removed.
     #[arg(long, default_value = "state/demo")]
     state: PathBuf,
 }
 
 /// Runs the demonstration. Exit code 0 only if every parameter closed an average and got its receipt.
 pub async fn run(arguments: Arguments, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
-    if arguments.length.is_some_and(|length| length < 2 * arguments.block) {
-        bail!("--for {:?} is shorter than two blocks of {:?}, so none might close", arguments.length, arguments.block);
+    if let Some(length) = arguments.length.filter(|length| *length < 2 * arguments.block) {
+        bail!("--for {length:?} is shorter than two blocks of {:?}, so none might close", arguments.block);
     }
     let stage = Stage::set(&arguments).await?;
     let Some(config) = load(std::slice::from_ref(&stage.config)) else { return Ok(ExitCode::FAILURE) };
@@ -104,6 +104,10 @@ impl Stage {
         );
         println!("analyzer       Teledyne T300 (CO) on {}", t300.address());
         println!("authority      {}", authority.url());
+        for earlier in ["journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm"] {
+            // It is not there the first time.
+            let _ = std::fs::remove_file(folder.join(earlier));
+        }
         std::fs::write(folder.join("token"), token).context("token of the demonstration")?;
         let text = configuration(
             &plugin.to_string_lossy(),

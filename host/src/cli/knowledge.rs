@@ -23,7 +23,14 @@ pub async fn check(arguments: check::Arguments) -> anyhow::Result<ExitCode> {
     // Opening plugins waits, and the checks are plain functions: they run beside the runtime.
     let task = tokio::task::spawn_blocking(move || {
         with_knowledge(|knowledge| {
-            check::check(&arguments, std::env::vars(), knowledge, screen, &mut io::stdout(), &mut io::stderr())
+            check::check(
+                &arguments,
+                crate::config::process_environment(),
+                knowledge,
+                screen,
+                &mut io::stdout(),
+                &mut io::stderr(),
+            )
         })
     });
     let code = task.await.context("check")?.context("writing the report")?;

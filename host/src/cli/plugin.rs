@@ -1,5 +1,6 @@
 //! `tutin plugin inspect`: what a plugin is and what it asks for, before anybody installs it.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -8,7 +9,7 @@ use clap::Subcommand;
 use serde_json::Value;
 
 use crate::config::model::Limits;
-use crate::plugin::Plugin;
+use crate::plugin::{Description, Plugin};
 
 /// Commands about plugins.
 #[derive(Debug, Clone, Subcommand)]
@@ -30,61 +31,84 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
     let plugin = tokio::task::spawn_blocking(move || loader.load(&file)).await.context("loading")??;
     let description = plugin.description(&Limits::default()).await?;
     let settings: Value = serde_json::from_str(&description.settings).unwrap_or_default();
-    if schema {
-        println!("{settings:#}");
-        return Ok(ExitCode::SUCCESS);
+    let text = if schema { format!("{settings:#}\n") } else { overview(&plugin, description, &settings) };
+    match std::io::stdout().write_all(text.as_bytes()) {
+        // The reader has seen enough, as `head` does.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        written => written.map(|()| ExitCode::SUCCESS).context("writing"),
     }
-    println!("{} {}", description.name, description.version);
-    println!("  vendor       {}", or_any(&description.vendor));
-    println!("  models       {}", or_any(&description.models.join(", ")));
-    println!("  sha256       {}", plugin.digest);
-    print_permissions(&plugin);
-    println!("  links");
-    for link in &description.links {
-        println!("    {:<12} {} ({})", link.name, link.purpose, link.capability);
-    }
-    println!("  settings");
-    print_settings(&settings);
-    if !description.commands.is_empty() {
-        println!("  commands");
-    }
-    for command in &description.commands {
-        println!("    {:<12} {}", command.name, command.purpose);
-    }
-    let features = [(1, "back-fill from the instrument's memory"), (2, "snapshot")];
-    let features: Vec<_> =
-        features.iter().filter(|(bit, _)| description.features & bit != 0).map(|(_, name)| *name).collect();
-    println!("  can also     {}", if features.is_empty() { String::from("-") } else { features.join(", ") });
-    Ok(ExitCode::SUCCESS)
 }
 
-fn print_permissions(plugin: &Plugin) {
-    println!("  asks for");
+fn overview(plugin: &Plugin, description: &Description, settings: &Value) -> String {
+    let mut lines = vec![
+        format!("{} {}", description.name, description.version),
+        format!("  vendor       {}", or_any(&description.vendor)),
+        format!("  models       {}", or_any(&description.models.join(", "))),
+        format!("  sha256       {}", plugin.digest),
+        String::from("  asks for"),
+    ];
     for wanted in &plugin.wanted {
         let always = crate::plugin::admission::ALWAYS_GRANTED.contains(&wanted.offer.interface);
         let note = if always { ", always granted" } else { "" };
-        println!("    {wanted:?}: {}{note}", wanted.offer.permits);
+        lines.push(format!("    {wanted:?}: {}{note}", wanted.offer.permits));
     }
+    lines.push(String::from("  links"));
+    lines.extend(description.links.iter().map(|l| format!("    {:<12} {} ({})", l.name, l.purpose, l.capability)));
+    lines.push(String::from("  settings"));
+    settings_lines(settings, &mut lines);
+    if !description.commands.is_empty() {
+        lines.push(String::from("  commands"));
+    }
+    lines.extend(description.commands.iter().map(|command| format!("    {:<12} {}", command.name, command.purpose)));
+    let features = [(1, "back-fill from the instrument's memory"), (2, "snapshot")];
+    let features: Vec<_> =
+        features.iter().filter(|(bit, _)| description.features & bit != 0).map(|(_, name)| *name).collect();
+    lines.push(format!(
+        "  can also     {}\n",
+        if features.is_empty() { String::from("-") } else { features.join(", ") }
+    ));
+    lines.join("\n")
 }
 
-fn print_settings(schema: &Value) {
+fn settings_lines(schema: &Value, lines: &mut Vec<String>) {
     let required = schema["required"].as_array().cloned().unwrap_or_default();
     let none = serde_json::Map::new();
     for (name, member) in schema["properties"].as_object().unwrap_or(&none) {
-        let kind = match (&member["type"], member["enum"].as_array()) {
-            (_, Some(values)) => values.iter().map(Value::to_string).collect::<Vec<_>>().join(" | "),
-            (Value::String(kind), None) => kind.clone(),
-            _ => String::from("see --schema"),
-        };
         let default = match &member["default"] {
             _ if required.iter().any(|required| required == name) => String::from("required"),
             Value::Null => String::from("optional"),
             default => format!("default {default}"),
         };
-        println!("    {name:<12} {kind}, {default}");
-        for line in member["description"].as_str().unwrap_or_default().lines() {
-            println!("                 {line}");
-        }
+        lines.push(format!("    {name:<12} {}, {default}", kind(schema, member)));
+        let text = member["description"].as_str().unwrap_or_default();
+        lines.extend(text.lines().map(|line| format!("                 {line}")));
+    }
+}
+
+/// What a member may be, in a few words: its choices if it has some, else its type.
+fn kind(schema: &Value, member: &Value) -> String {
+    if let Some(target) = member["$ref"].as_str().and_then(|path| schema.pointer(path.trim_start_matches('#'))) {
+        return kind(schema, target);
+    }
+    let choices = |list: &Vec<Value>| list.iter().map(Value::to_string).collect::<Vec<_>>().join(" | ");
+    let parts = |list: &Vec<Value>| {
+        let kinds: Vec<String> = list.iter().map(|part| kind(schema, part)).filter(|kind| kind != "null").collect();
+        kinds.join(" | ")
+    };
+    match member {
+        Value::Object(of) if of.contains_key("const") => member["const"].to_string(),
+        Value::Object(of) if of.contains_key("enum") => member["enum"].as_array().map(choices).unwrap_or_default(),
+        Value::Object(of) if of.contains_key("oneOf") => member["oneOf"].as_array().map(parts).unwrap_or_default(),
+        Value::Object(of) if of.contains_key("anyOf") => member["anyOf"].as_array().map(parts).unwrap_or_default(),
+        Value::Object(of) if of.contains_key("items") => format!("list of {}", kind(schema, &member["items"])),
+        _ => match &member["type"] {
+            Value::String(kind) => kind.clone(),
+            Value::Array(kinds) => {
+                let named: Vec<_> = kinds.iter().filter_map(Value::as_str).filter(|kind| *kind != "null").collect();
+                named.join(" | ")
+            }
+            _ => String::from("see --schema"),
+        },
     }
 }
 

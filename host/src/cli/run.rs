@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::config::model::{Config, Link, Path, Select, SinkKind};
 use crate::config::problem::{Problem, Severity};
@@ -17,6 +17,8 @@ use crate::config::report::{self, Style};
 use crate::hub::{self, Hub};
 use crate::plugin::Phase;
 
+/// Longest time for an orderly end: a disk that does not write must not keep the process for ever.
+const LONGEST_STOP: Duration = Duration::from_secs(30);
 /// How often a summary is logged.
 const SUMMARY: Duration = Duration::from_secs(60);
 
@@ -34,17 +36,24 @@ pub async fn run(arguments: Arguments, shutdown: CancellationToken) -> anyhow::R
     describe(&config);
     let (hub, _) = Hub::start(config).await.context("the hub cannot start")?;
     info!("running; Ctrl-C ends it");
-    until_shutdown(&hub, shutdown).await;
-    info!("ending: what was read is stored, sinks have a few seconds");
+    let end = until_shutdown(&hub, shutdown).await;
+    info!("ending: what was read is being stored, deliveries have a few seconds; Ctrl-C again ends at once");
     let summary = summary(&hub);
-    hub.stop().await.context("the hub did not end cleanly")?;
+    match tokio::time::timeout(LONGEST_STOP, hub.stop()).await {
+        Ok(stopped) => stopped.context("the hub did not end cleanly")?,
+        Err(_) => {
+            error!("the last readings could not be stored within {} s; they are lost", LONGEST_STOP.as_secs());
+            // The journal's thread still waits for its disk and would keep the process.
+            std::process::exit(1);
+        }
+    }
     info!("ended; {summary}");
-    Ok(ExitCode::SUCCESS)
+    Ok(end)
 }
 
 /// Reads the configuration; problems go to standard error.
 pub fn load(files: &[PathBuf]) -> Option<Config> {
-    let loaded = crate::config::load(files, std::env::vars());
+    let loaded = crate::config::load(files, crate::config::process_environment());
     eprint!("{}", report::render(&loaded.problems, Style::Short));
     let errors = loaded.problems.iter().filter(|problem: &&Problem| problem.severity == Severity::Error).count();
     if errors > 0 {
@@ -53,12 +62,16 @@ pub fn load(files: &[PathBuf]) -> Option<Config> {
     loaded.config
 }
 
-async fn until_shutdown(hub: &Hub, shutdown: CancellationToken) {
+async fn until_shutdown(hub: &Hub, shutdown: CancellationToken) -> ExitCode {
     let mut beat = tokio::time::interval(SUMMARY);
     beat.tick().await;
     loop {
         tokio::select! {
-            () = shutdown.cancelled() => return,
+            () = shutdown.cancelled() => return ExitCode::SUCCESS,
+            () = hub.journal().ended() => {
+                error!("the journal has ended: nothing that is read could be stored");
+                return ExitCode::FAILURE;
+            }
             _ = beat.tick() => info!("{}", summary(hub)),
         }
     }
@@ -111,6 +124,11 @@ fn summary(hub: &Hub) -> String {
         }
     }
     let sinks = hub.sinks().map(|(name, status)| format!("{name} {} delivered", status.delivered)).collect::<Vec<_>>();
+    let late = hub.late_readings();
+    if late > 0 {
+        others.push(format!("{late} readings came too late for their block"));
+    }
+    others.extend(hub.dropped().map(|(name, dropped)| format!("{dropped} live records to {name} dropped")));
     if !others.is_empty() {
         warn!("{}", others.join("; "));
     }

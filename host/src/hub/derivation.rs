@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use crate::average::AverageKey;
+use crate::average::{Average, AverageKey};
 use crate::config::model::Route;
-use crate::journal::{Derive, Derived, JournalError, Reader};
+use crate::journal::{Cursor, Derive, Derived, JournalError, Reader, Stream};
 use crate::pipeline::{Assignment, AverageRoutes, Line};
 use crate::reading::PollSet;
 use crate::time::Timestamp;
@@ -44,6 +44,22 @@ impl Derivation {
         self.lock().line.withdraw(source);
     }
 
+    /// Readings that came too late for their block since the start.
+    pub fn late(&self) -> u64 {
+        self.lock().line.late()
+    }
+
+    /// Where streams begin that are new now.
+    pub fn beginnings(assignments: &[Assignment], now: Timestamp) -> Vec<Stream> {
+        let each = assignments.iter().map(|assignment| Stream {
+            source: assignment.source.clone(),
+            parameter: assignment.parameter.clone(),
+            rule_set: assignment.rule_set.clone(),
+            begins: now,
+        });
+        each.collect()
+    }
+
     /// Adds streams and replays for them what the journal holds of their open blocks. Returns how many blocks are over
     /// already.
     pub fn assign(
@@ -54,17 +70,23 @@ impl Derivation {
     ) -> Result<usize, JournalError> {
         let mut fresh = Line::default();
         let mut over = 0;
-        let mut inner = self.lock();
         for assignment in assignments {
             let Assignment { source, parameter, rule_set, rules, .. } = &assignment;
-            let from = reader.closed_until(source, parameter, rule_set)?.unwrap_or(now);
+            let from = reader.continues_at(source, parameter, rule_set)?.unwrap_or(now);
             let open = now.since(from).as_nanos() / rules.block.as_nanos().max(1);
             over += usize::try_from(open).unwrap_or(usize::MAX);
             fresh.assign(assignment, from, 0);
         }
-        let through = reader.last_entry()?;
+        let mut through = reader.last_entry()?;
         if let Some(from) = fresh.oldest_open() {
             reader.replay(from.before(CLOCK_SLACK), |entry, set| fresh.take(entry, &set))?;
+        }
+        fresh.seen(through);
+        // The long part is done without the lock, which the journal's writer needs; what was committed meanwhile is little.
+        let mut inner = self.lock();
+        for (place, set) in reader.readings_after(Cursor { entry: through, item: u32::MAX })? {
+            through = place.entry;
+            fresh.take(place.entry, &set);
         }
         fresh.seen(through);
         inner.line.adopt(fresh);
@@ -94,19 +116,20 @@ impl Derive for Derivation {
     fn derive(&mut self, now: Timestamp) -> Vec<Derived> {
         let inner = &mut *self.lock();
         let averages = inner.line.close(now);
-        let deliveries = |key: &AverageKey| {
-            let text = self.key(key);
-            inner.routes.sinks(key).into_iter().map(|sink| (sink.to_owned(), text.clone())).collect()
+        let deliveries = |average: &Average| {
+            let text = self.key(average);
+            inner.routes.sinks(&average.key).into_iter().map(|sink| (sink.to_owned(), text.clone())).collect()
         };
-        averages.into_iter().map(|average| Derived { deliveries: deliveries(&average.key), average }).collect()
+        averages.into_iter().map(|average| Derived { deliveries: deliveries(&average), average }).collect()
     }
 }
 
 impl Derivation {
-    /// The idempotency key of an average: the same for every attempt, after every restart.
-    fn key(&self, key: &AverageKey) -> String {
-        let AverageKey { source, parameter, rule_set, start, revision } = key;
-        format!("{}/{source}/{parameter}/{rule_set}/{start}/{revision}", self.hub)
+    /// The idempotency key of an average: the same for every attempt, after every restart. The length is in it, since a rule set
+    /// may get another one.
+    fn key(&self, average: &Average) -> String {
+        let AverageKey { source, parameter, rule_set, start, revision } = &average.key;
+        format!("{}/{source}/{parameter}/{rule_set}/{start}/{}s/{revision}", self.hub, average.length.as_secs())
     }
 }
 
@@ -115,7 +138,6 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::average::Average;
     use crate::config::model;
     use crate::journal::{self, Journal};
     use crate::pipeline::Rules;

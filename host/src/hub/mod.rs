@@ -28,11 +28,12 @@ use crate::journal::{self, Journal};
 use crate::plugin::device::Command;
 use crate::plugin::{DeviceStatus, Engine, LoadError, Loader, Plugin};
 use crate::sink::runner::DeliveryStatus;
+use crate::sink::{Built, LiveSender};
 use crate::time::Timestamp;
 use derivation::Derivation;
 pub use error::{CommandError, HubError};
 use outlet::{HubOutlet, LiveRoutes};
-use queue::ReadingRoutes;
+use queue::{JournalQueue, ReadingRoutes};
 use units::{DeviceKey, DeviceUnit, SinkUnit};
 
 /// Longest time that a device has for ending its last poll.
@@ -104,12 +105,14 @@ impl Hub {
     /// alone. The hub's name, state folder and journal settings stay as they were at the start.
     pub async fn apply(&mut self, next: Config) -> Result<Applied, HubError> {
         let mut applied = Applied::default();
+        // What can fail comes first, so that a change that cannot be made touches nothing.
+        let fresh_sinks = self.build_sinks(&next)?;
         self.load_plugins(&next).await;
         self.stop_devices(&next, &mut applied).await;
         self.stop_sinks(&next, &mut applied).await;
         let sources = self.withdraw_sources(&next, &mut applied);
         self.derivation.set_routes(next.routes.values(), &next.digest);
-        self.start_sinks(&next, &mut applied).await?;
+        self.start_sinks(&next, fresh_sinks, &mut applied).await?;
         self.live.set(&next, self.sinks.iter().filter_map(|(name, sink)| Some((name.clone(), sink.live.clone()?))));
         self.assign_sources(&next, sources, &mut applied).await?;
         self.start_devices(&next, &mut applied);
@@ -133,13 +136,34 @@ impl Hub {
         self.sinks.iter().map(|(name, unit)| (name.as_str(), unit.status.borrow().clone()))
     }
 
+    /// Readings that came too late for their block since the start.
+    pub fn late_readings(&self) -> u64 {
+        self.derivation.late()
+    }
+
+    /// Sinks whose live queue had to drop records, and how many.
+    pub fn dropped(&self) -> impl Iterator<Item = (&str, u64)> {
+        let dropped = |unit: &SinkUnit| unit.live.as_ref().map_or(0, LiveSender::dropped);
+        self.sinks.iter().map(move |(name, unit)| (name.as_str(), dropped(unit))).filter(|(_, dropped)| *dropped > 0)
+    }
+
     /// The journal, to read from.
     pub fn journal(&self) -> &Journal {
         &self.journal
     }
 
-    /// Has a device carry out a command of its driver; returns the driver's answer.
+    /// Has a device carry out a command of its driver; returns the driver's answer. What was asked and answered is recorded, for it
+    /// explains what the instrument shows next.
     pub async fn command(&self, device: &str, name: &str, arguments: &str) -> Result<String, CommandError> {
+        let result = self.ask(device, name, arguments).await;
+        let (answer, refusal) = (result.as_ref().ok(), result.as_ref().err().map(ToString::to_string));
+        let event = serde_json::json!({ "event": "command", "device": device, "command": name, "arguments": arguments,
+            "answer": answer, "refusal": refusal });
+        self.journal.event(event).await.map_err(|_| CommandError::NotRunning(device.to_owned()))?;
+        result
+    }
+
+    async fn ask(&self, device: &str, name: &str, arguments: &str) -> Result<String, CommandError> {
         let not_running = || CommandError::NotRunning(device.to_owned());
         let unit = self.devices.get(device).ok_or_else(not_running)?;
         let (answer, answered) = oneshot::channel();
@@ -240,13 +264,27 @@ impl Hub {
         }
     }
 
-    async fn start_sinks(&mut self, next: &Config, applied: &mut Applied) -> Result<(), HubError> {
+    /// Makes the sinks that are new or changed; nothing is opened or connected.
+    fn build_sinks(&self, next: &Config) -> Result<Vec<(Name, Built)>, HubError> {
+        let is_fresh = |(name, key): &(&Name, &model::Sink)| self.sinks.get(*name).is_none_or(|unit| unit.key != **key);
+        let build = |(name, key): (&Name, &model::Sink)| match Built::from_config(&next.hub.name, key) {
+            Ok(sink) => Ok((name.clone(), sink)),
+            Err(source) => Err(HubError::Sink { sink: name.clone(), source }),
+        };
+        next.sinks.iter().filter(is_fresh).map(build).collect()
+    }
+
+    async fn start_sinks(
+        &mut self,
+        next: &Config,
+        fresh: Vec<(Name, Built)>,
+        applied: &mut Applied,
+    ) -> Result<(), HubError> {
         self.reading_routes.set(next.routes.values());
-        for (name, key) in &next.sinks {
-            if self.sinks.contains_key(name) {
-                continue;
-            }
-            let unit = SinkUnit::start(&next.hub.name, name, key.clone(), &self.journal, &self.reading_routes).await?;
+        for (name, sink) in fresh {
+            let Some(key) = next.sinks.get(&name) else { continue };
+            let queue = JournalQueue::open(&next.hub.name, &name, &self.journal, &self.reading_routes).await?;
+            let unit = SinkUnit::start(&name, key.clone(), sink, queue);
             self.sinks.insert(name.clone(), unit);
             applied.started.push(format!("sink {name}"));
         }
@@ -278,6 +316,7 @@ impl Hub {
         self.journal.flush().await?;
         let assignments: Vec<_> =
             sources.iter().flat_map(|name| units::assignments(next, name).unwrap_or_default()).collect();
+        self.journal.begin(Derivation::beginnings(&assignments, Timestamp::now())).await?;
         let mut reader = self.journal.reader()?;
         let derivation = self.derivation.clone();
         let replayed =

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tracing::error;
 
 use crate::config::model::{Path, Route};
-use crate::journal::{Cursor, Journal, JournalError, Position, Reader, Settlement, Verdict};
+use crate::journal::{Cursor, Journal, JournalError, Place, Position, Reader, Settlement, Verdict};
 use crate::pipeline::ReadingRoute;
 use crate::reading::DeviceCatalog;
 use crate::sink::{Content, Outcome, PollSelection, Queue, Queued, Record, Settled};
@@ -41,6 +41,9 @@ impl ReadingRoutes {
     }
 }
 
+/// Entries that a sink may skip before its place is stored again.
+const FAR: u64 = 1000;
+
 /// The queue of one sink.
 pub struct JournalQueue {
     hub: String,
@@ -49,6 +52,8 @@ pub struct JournalQueue {
     reader: Arc<Mutex<Reader>>,
     written: watch::Receiver<u64>,
     routes: Arc<ReadingRoutes>,
+    /// Whether the journal knows `settled`.
+    placed: bool,
     /// Readings up to here are settled, and up to `scanned` none waits for this sink.
     settled: Cursor,
     scanned: Cursor,
@@ -65,8 +70,8 @@ enum Taken {
 }
 
 impl JournalQueue {
-    /// Opens the queue where the sink left off. A sink that never had readings begins with those that come from now on; what is
-    /// settled of that is durable before this returns.
+    /// Opens the queue where the sink left off. A sink that a route brings readings to for the first time begins with those that come
+    /// from now on; that is durable before this returns.
     pub async fn open(
         hub: &str,
         sink: &str,
@@ -74,37 +79,58 @@ impl JournalQueue {
         routes: &Arc<ReadingRoutes>,
     ) -> Result<Self, JournalError> {
         let reader = journal.reader()?;
-        let settled = match reader.cursor(sink)? {
-            Some(cursor) => cursor,
-            None => {
-                let cursor = Cursor { entry: reader.last_entry()?, item: u32::MAX };
-                let settlement = Settlement {
-                    sink: sink.to_owned(),
-                    averages: Vec::new(),
-                    cursor: Some(cursor),
-                    rejected: Vec::new(),
-                };
-                journal.settle(settlement).await?;
-                cursor
-            }
-        };
-        Ok(JournalQueue {
+        let placed = reader.cursor(sink)?;
+        let settled = placed.unwrap_or(Cursor { entry: reader.last_entry()?, item: u32::MAX });
+        let mut queue = JournalQueue {
             hub: hub.to_owned(),
             sink: sink.to_owned(),
             journal: journal.clone(),
             reader: Arc::new(Mutex::new(reader)),
             written: journal.written(),
             routes: Arc::clone(routes),
+            placed: placed.is_some(),
             settled,
             scanned: settled,
             next_id: 0,
             drained: false,
             taken: HashMap::new(),
-        })
+        };
+        queue.take_place().await?;
+        Ok(queue)
+    }
+
+    /// The sink has a place in the readings while a route brings it some, and none while none does: who gets a route later begins
+    /// with the readings that come then.
+    async fn take_place(&mut self) -> Result<(), JournalError> {
+        match (self.routes.any_for(&self.sink), self.placed) {
+            (true, false) => {
+                let last = self.reader.lock().unwrap_or_else(PoisonError::into_inner).last_entry()?;
+                self.settled = Cursor { entry: last, item: u32::MAX };
+                self.scanned = self.settled;
+                self.store_place(Place::At(self.settled)).await?;
+                self.placed = true;
+            }
+            (false, true) => {
+                self.store_place(Place::Forgotten).await?;
+                self.placed = false;
+            }
+            (true, true) if self.scanned.entry > self.settled.entry + FAR => {
+                self.settled = self.scanned;
+                self.store_place(Place::At(self.settled)).await?;
+            }
+            (true, true) | (false, false) => {}
+        }
+        Ok(())
+    }
+
+    async fn store_place(&self, place: Place) -> Result<(), JournalError> {
+        let (sink, place) = (self.sink.clone(), Some(place));
+        self.journal.settle(Settlement { sink, averages: Vec::new(), place, rejected: Vec::new() }).await
     }
 
     /// What there is now, at most `max`.
     async fn fetch(&mut self, max: usize) -> Result<Vec<Queued>, JournalError> {
+        self.take_place().await?;
         self.taken.clear();
         self.scanned = self.settled.max(self.scanned);
         let (reader, sink, after) = (Arc::clone(&self.reader), self.sink.clone(), self.scanned);
@@ -183,7 +209,7 @@ impl Queue for JournalQueue {
 
     async fn settle(&mut self, settled: Vec<Settled>) {
         let mut settlement =
-            Settlement { sink: self.sink.clone(), averages: Vec::new(), cursor: None, rejected: Vec::new() };
+            Settlement { sink: self.sink.clone(), averages: Vec::new(), place: None, rejected: Vec::new() };
         let mut in_order = true;
         for Settled { id, outcome } in settled {
             match self.taken.remove(&id) {
@@ -197,7 +223,7 @@ impl Queue for JournalQueue {
                     if let Outcome::Rejected { reason } = outcome {
                         settlement.rejected.push((key.to_string(), reason));
                     }
-                    settlement.cursor = Some(place);
+                    settlement.place = Some(Place::At(place));
                     self.settled = place;
                 }
             }

@@ -9,9 +9,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
+use super::describe;
 use super::outlet::HubOutlet;
-use super::queue::{JournalQueue, ReadingRoutes};
-use super::{HubError, describe};
+use super::queue::JournalQueue;
 use crate::capability::modbus::{self, Connection};
 use crate::config::model::{self, Config};
 use crate::journal::Journal;
@@ -146,22 +146,15 @@ pub struct SinkUnit {
 }
 
 impl SinkUnit {
-    pub async fn start(
-        hub: &str,
-        name: &str,
-        key: model::Sink,
-        journal: &Journal,
-        routes: &Arc<ReadingRoutes>,
-    ) -> Result<Self, HubError> {
-        let failed = |source| HubError::Sink { sink: name.to_owned(), source };
-        let sink = Built::from_config(hub, &key).map_err(failed)?;
+    /// Starts the runner of a sink that takes what waits for it in this queue, and what is offered live.
+    pub fn start(name: &str, key: model::Sink, sink: Built, queue: JournalQueue) -> Self {
         let (live, offered) = live_queue(name, key.delivery.live_queue);
-        let queue = Both::new(offered, JournalQueue::open(hub, name, journal, routes).await?);
+        let queue = Both::new(offered, queue);
         let (reported, status) = watch::channel(DeliveryStatus::default());
         let stop = CancellationToken::new();
         let (name, delivery, stopped) = (name.to_owned(), key.delivery.clone(), stop.clone());
         let task = tokio::spawn(async move { runner::run(&name, sink, queue, delivery, stopped, reported).await });
-        Ok(SinkUnit { key, stop, status, live: Some(live), task })
+        SinkUnit { key, stop, status, live: Some(live), task }
     }
 
     /// Waits for the runner, which ends by itself after the token was cancelled.

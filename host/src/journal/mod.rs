@@ -17,11 +17,12 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 pub use error::JournalError;
 pub use reader::{Position, QueuedAverage, Reader};
-pub use writer::{Cursor, Derive, Derived, Settlement, Verdict};
+pub use writer::{Cursor, Derive, Derived, Place, Settlement, Stream, Verdict};
 
 use tokio::sync::{mpsc, oneshot, watch};
 use writer::{Order, Writer};
@@ -36,6 +37,8 @@ const QUEUE: usize = 4096;
 #[derive(Clone)]
 pub struct Journal {
     orders: mpsc::Sender<Order>,
+    /// Sets that wait for room in the queue.
+    waiting: Arc<AtomicUsize>,
     written: watch::Receiver<u64>,
     file: PathBuf,
 }
@@ -56,13 +59,14 @@ impl Journal {
         let owned = schema::open(file)?;
         let (orders, inbox) = mpsc::channel(QUEUE);
         let (report, written) = watch::channel(0);
-        let writer = Writer::new(owned, settings.clone(), derive, report)?;
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let writer = Writer::new(owned, settings.clone(), Arc::clone(&waiting), derive, report)?;
         let runtime = tokio::runtime::Handle::current();
         let thread = std::thread::Builder::new()
             .name("journal".into())
             .spawn(move || writer.run(&runtime, inbox))
             .map_err(JournalError::Thread)?;
-        Ok((Journal { orders, written, file: file.to_owned() }, Running { thread }))
+        Ok((Journal { orders, waiting, written, file: file.to_owned() }, Running { thread }))
     }
 
     /// A reader with a connection of its own.
@@ -77,7 +81,21 @@ impl Journal {
 
     /// Puts a set into the queue for the next commit. Waits while the queue is full.
     pub async fn append(&self, set: Arc<PollSet>) -> Result<(), JournalError> {
+        let _waits = Waits::begin(&self.waiting);
         self.order(Order::Append(set)).await
+    }
+
+    /// Records where new streams begin; those that are known stay as they are. Returns when it is durable.
+    pub async fn begin(&self, streams: Vec<Stream>) -> Result<(), JournalError> {
+        let (done, committed) = oneshot::channel();
+        self.order(Order::Begin(streams, done)).await?;
+        committed.await.map_err(|_| JournalError::Closed)
+    }
+
+    /// Returns when the writer has ended, which it does not do by itself while anybody holds a journal.
+    pub async fn ended(&self) {
+        let mut written = self.written.clone();
+        while written.changed().await.is_ok() {}
     }
 
     /// Records something that happened. `event` is a JSON object with a member `event`.
@@ -101,6 +119,22 @@ impl Journal {
 
     async fn order(&self, order: Order) -> Result<(), JournalError> {
         self.orders.send(order).await.map_err(|_| JournalError::Closed)
+    }
+}
+
+/// Counts a sender for as long as it lives, a dropped one too.
+struct Waits<'a>(&'a AtomicUsize);
+
+impl<'a> Waits<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Waits(count)
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

@@ -44,7 +44,7 @@ impl Reader {
         let mut statement = self.connection.prepare_cached(
             "SELECT d.id, d.key, a.body FROM delivery d JOIN average a \
              ON a.source = d.source AND a.parameter = d.parameter AND a.rule_set = d.rule_set AND a.start = d.start \
-             AND a.revision = d.revision WHERE d.sink = ?1 AND d.state = 'queued' ORDER BY d.id LIMIT ?2",
+             AND a.length_s = d.length_s AND a.revision = d.revision WHERE d.sink = ?1 AND d.state = 'queued' ORDER BY d.id LIMIT ?2",
         )?;
         let max = i64::try_from(max).unwrap_or(i64::MAX);
         let rows = statement.query_map(params![sink, max], |row| {
@@ -76,15 +76,17 @@ impl Reader {
         Ok(u64::try_from(last).unwrap_or(0))
     }
 
-    /// The end of the last block that was closed, for each stream that ever had one.
-    pub fn closed_until(
+    /// Where a stream goes on: the end of its last closed block, else where it began. `None`: it is new.
+    pub fn continues_at(
         &self,
         source: &str,
         parameter: &str,
         rule_set: &str,
     ) -> Result<Option<Timestamp>, JournalError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT max(start + length_s * 1000000000) FROM average WHERE source = ?1 AND parameter = ?2 AND rule_set = ?3",
+            "SELECT coalesce(\
+               (SELECT max(start + length_s * 1000000000) FROM average WHERE source = ?1 AND parameter = ?2 AND rule_set = ?3), \
+               (SELECT begins FROM stream WHERE source = ?1 AND parameter = ?2 AND rule_set = ?3))",
         )?;
         let end: Option<i64> = statement.query_row([source, parameter, rule_set], |row| row.get(0))?;
         Ok(end.map(Timestamp))

@@ -47,7 +47,7 @@ CREATE TABLE average (
     state TEXT NOT NULL,       -- valid, or the cause of loss
     entry INTEGER NOT NULL,    -- the journal entry that holds it
     body TEXT NOT NULL,        -- the whole average, JSON
-    PRIMARY KEY (source, parameter, rule_set, start, revision)
+    PRIMARY KEY (source, parameter, rule_set, start, length_s, revision)
 ) STRICT;
 CREATE INDEX average_by_time ON average (start, source);
 
@@ -55,7 +55,7 @@ CREATE TABLE delivery (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     sink TEXT NOT NULL,
     key TEXT NOT NULL,         -- idempotency key at the far end
-    source TEXT, parameter TEXT, rule_set TEXT, start INTEGER, revision INTEGER,
+    source TEXT, parameter TEXT, rule_set TEXT, start INTEGER, length_s INTEGER, revision INTEGER,
     state TEXT NOT NULL,       -- queued, acknowledged, rejected
     attempts INTEGER NOT NULL DEFAULT 0,
     first_try INTEGER,
@@ -64,6 +64,14 @@ CREATE TABLE delivery (
     UNIQUE (sink, key)
 ) STRICT;
 CREATE INDEX delivery_queued ON delivery (sink, id) WHERE state = 'queued';
+
+CREATE TABLE stream (
+    source TEXT NOT NULL,
+    parameter TEXT NOT NULL,
+    rule_set TEXT NOT NULL,
+    begins INTEGER NOT NULL,   -- a moment in its first block
+    PRIMARY KEY (source, parameter, rule_set)
+) STRICT;
 
 CREATE TABLE cursor (
     sink TEXT PRIMARY KEY,

@@ -153,7 +153,7 @@ async fn acknowledged_averages_do_not_come_back_and_others_keep_their_order() {
     let queued = journal.reader().unwrap().queued("authority", 10).unwrap();
     let verdicts = [Verdict::Acknowledged("R-1".into()), Verdict::Again("busy".into()), Verdict::Rejected("no".into())];
     let averages = queued.iter().map(|queued| queued.id).zip(verdicts).collect();
-    let settlement = Settlement { sink: "authority".into(), averages, cursor: None, rejected: vec![] };
+    let settlement = Settlement { sink: "authority".into(), averages, place: None, rejected: vec![] };
     journal.settle(settlement).await.unwrap();
     close(journal, running).await;
 

@@ -8,6 +8,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Transaction, params};
@@ -42,6 +43,19 @@ pub struct Derived {
     pub deliveries: Vec<(String, String)>,
 }
 
+/// A parameter under a rule set that has blocks from this moment on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stream {
+    /// The source.
+    pub source: String,
+    /// The parameter.
+    pub parameter: String,
+    /// The rule set.
+    pub rule_set: String,
+    /// A moment in its first block.
+    pub begins: Timestamp,
+}
+
 /// What became of deliveries to one sink.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settlement {
@@ -49,10 +63,19 @@ pub struct Settlement {
     pub sink: String,
     /// Averages, by their delivery's id.
     pub averages: Vec<(i64, Verdict)>,
-    /// Readings up to here are settled.
-    pub cursor: Option<Cursor>,
+    /// What becomes of the sink's place in the readings; `None`: it stays.
+    pub place: Option<Place>,
     /// Readings that the far end will never take: key and reason.
     pub rejected: Vec<(String, String)>,
+}
+
+/// A sink's place in the readings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Readings up to here are settled.
+    At(Cursor),
+    /// No route brings readings to the sink any more.
+    Forgotten,
 }
 
 /// What became of one delivery.
@@ -78,6 +101,7 @@ pub struct Cursor {
 pub enum Order {
     Append(Arc<PollSet>),
     Event(serde_json::Value),
+    Begin(Vec<Stream>, oneshot::Sender<()>),
     Settle(Settlement, oneshot::Sender<()>),
     Flush(oneshot::Sender<()>),
 }
@@ -85,6 +109,8 @@ pub enum Order {
 pub struct Writer<D> {
     file: Owned,
     settings: model::Journal,
+    /// Senders that wait for room in the queue, with readings that are older than the queue's end.
+    waiting: Arc<AtomicUsize>,
     derive: D,
     derived: Vec<Derived>,
     report: watch::Sender<u64>,
@@ -100,14 +126,19 @@ struct Group {
     sets: Vec<Arc<PollSet>>,
     readings: usize,
     events: Vec<serde_json::Value>,
+    streams: Vec<Stream>,
     settlements: Vec<Settlement>,
     done: Vec<oneshot::Sender<()>>,
+    /// Everything that was received before this moment is in this group or an earlier one. `None`: orders are still queued, so that
+    /// nothing can be said; blocks must not close on readings that wait.
+    complete_until: Option<Timestamp>,
 }
 
 impl<D: Derive> Writer<D> {
     pub fn new(
         file: Owned,
         settings: model::Journal,
+        waiting: Arc<AtomicUsize>,
         derive: D,
         report: watch::Sender<u64>,
     ) -> Result<Self, JournalError> {
@@ -115,6 +146,7 @@ impl<D: Derive> Writer<D> {
         Ok(Writer {
             file,
             settings,
+            waiting,
             derive,
             derived: Vec::new(),
             report,
@@ -129,9 +161,12 @@ impl<D: Derive> Writer<D> {
         let mut open = true;
         while open {
             let mut group = Group::default();
-            open = runtime.block_on(collect(&mut inbox, &self.settings, &mut group));
+            open = runtime.block_on(collect(&mut inbox, &self.settings, &self.waiting, &mut group));
+            let complete_until = group.complete_until;
             self.commit_until_done(group);
-            self.derived.extend(self.derive.derive(Timestamp::now().before(self.settings.commit_interval)));
+            if let Some(moment) = complete_until {
+                self.derived.extend(self.derive.derive(moment.before(self.settings.commit_interval)));
+            }
             if !self.derived.is_empty() {
                 self.commit_until_done(Group::default());
             }
@@ -203,6 +238,13 @@ impl<D: Derive> Writer<D> {
             false => Some(add(&transaction, &mut next, now, KIND_READINGS, &block.finish())?),
         };
         store_averages(&transaction, &mut next, now, &self.derived)?;
+        for Stream { source, parameter, rule_set, begins } in &group.streams {
+            transaction
+                .prepare_cached(
+                    "INSERT OR IGNORE INTO stream (source, parameter, rule_set, begins) VALUES (?1, ?2, ?3, ?4)",
+                )?
+                .execute(params![source, parameter, rule_set, begins.0])?;
+        }
         for settlement in &group.settlements {
             settle(&transaction, now, settlement)?;
         }
@@ -231,6 +273,10 @@ impl Group {
                 self.events.push(event);
                 return false;
             }
+            Order::Begin(streams, done) => {
+                self.streams.extend(streams);
+                self.done.push(done);
+            }
             Order::Settle(settlement, done) => {
                 self.settlements.push(settlement);
                 self.done.push(done);
@@ -243,11 +289,21 @@ impl Group {
 
 /// Collects for one commit: until the interval is over, the group is full, or somebody waits and nothing more is there. Returns
 /// false when no more orders will come.
-async fn collect(inbox: &mut mpsc::Receiver<Order>, settings: &model::Journal, group: &mut Group) -> bool {
+async fn collect(
+    inbox: &mut mpsc::Receiver<Order>,
+    settings: &model::Journal,
+    waiting: &AtomicUsize,
+    group: &mut Group,
+) -> bool {
     let deadline = tokio::time::Instant::from_std(Instant::now() + settings.commit_interval);
     let mut waited_for = false;
     while group.readings < settings.commit_readings {
-        let order = match inbox.try_recv() {
+        let before = Timestamp::now();
+        let found = inbox.try_recv();
+        if found.is_err() && waiting.load(Ordering::SeqCst) == 0 {
+            group.complete_until = Some(before);
+        }
+        let order = match found {
             Ok(order) => Some(order),
             Err(mpsc::error::TryRecvError::Empty) if waited_for => return true,
             Err(_) => match tokio::time::timeout_at(deadline, inbox.recv()).await {
@@ -319,10 +375,10 @@ fn store_averages(
         for (sink, delivery) in deliveries {
             transaction
                 .prepare_cached(
-                    "INSERT OR IGNORE INTO delivery (sink, key, source, parameter, rule_set, start, revision, state) \
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'queued')",
+                    "INSERT OR IGNORE INTO delivery (sink, key, source, parameter, rule_set, start, length_s, revision, state) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'queued')",
                 )?
-                .execute(params![sink, delivery, key.source, key.parameter, key.rule_set, key.start.0, key.revision])?;
+                .execute(params![sink, delivery, key.source, key.parameter, key.rule_set, key.start.0, length, key.revision])?;
         }
         fresh.push(body);
     }
@@ -355,10 +411,16 @@ fn settle(transaction: &Transaction<'_>, now: Timestamp, settlement: &Settlement
             )?
             .execute(params![sink, key, now.0, reason])?;
     }
-    if let Some(Cursor { entry, item }) = settlement.cursor {
-        transaction
-            .prepare_cached("INSERT OR REPLACE INTO cursor (sink, entry, item) VALUES (?1, ?2, ?3)")?
-            .execute(params![sink, entry as i64, item])?;
+    match settlement.place {
+        None => {}
+        Some(Place::At(Cursor { entry, item })) => {
+            transaction
+                .prepare_cached("INSERT OR REPLACE INTO cursor (sink, entry, item) VALUES (?1, ?2, ?3)")?
+                .execute(params![sink, entry as i64, item])?;
+        }
+        Some(Place::Forgotten) => {
+            transaction.prepare_cached("DELETE FROM cursor WHERE sink = ?1")?.execute([sink])?;
+        }
     }
     Ok(())
 }

@@ -18,6 +18,9 @@ use crate::time::Timestamp;
 /// Two thirds written as 0.6667 or computed as 40/60 must not decide about a block.
 const ROUNDING: f64 = 1e-4;
 
+/// How far a device's clock may be ahead of the hub's.
+const AHEAD: Duration = Duration::from_secs(3600);
+
 /// How blocks are cut and counted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rules {
@@ -88,12 +91,13 @@ impl Averager {
         Averager { rules, next, open: BTreeMap::new(), late: 0 }
     }
 
-    /// Takes one reading of the parameter's point. A reading that came after its block had to close is counted as late and
-    /// otherwise left out; it stays in the journal.
+    /// Takes one reading of the parameter's point. A reading that came after its block had to close, or from further in the future than
+    /// a clock may be wrong, is counted as late and otherwise left out; it stays in the journal.
     pub fn take(&mut self, reading: &Reading<'_>) {
         let start = reading.sampled_at.block_start(self.rules.block);
         let closes = start.after(self.rules.block).after(self.rules.lateness);
-        if start < self.next || reading.received_at >= closes {
+        let is_ahead = reading.sampled_at > reading.received_at.after(AHEAD);
+        if start < self.next || reading.received_at >= closes || is_ahead {
             self.late += 1;
             return;
         }
@@ -108,10 +112,10 @@ impl Averager {
         }
     }
 
-    /// Closes the blocks whose time, lateness included, is over at `now`.
-    pub fn close(&mut self, now: Timestamp) -> Vec<Block> {
+    /// Closes the blocks whose time, lateness included, is over at `now`, the oldest first, at most so many.
+    pub fn close(&mut self, now: Timestamp, most: usize) -> Vec<Block> {
         let mut blocks = Vec::new();
-        while self.next.after(self.rules.block).after(self.rules.lateness) <= now {
+        while blocks.len() < most && self.next.after(self.rules.block).after(self.rules.lateness) <= now {
             let window = self.open.remove(&self.next).unwrap_or_default();
             blocks.push(window.block(self.next, &self.rules));
             self.next = self.next.after(self.rules.block);
@@ -237,7 +241,7 @@ mod tests {
         for (minute, (value, state)) in samples.iter().enumerate() {
             averager.take(&reading(&point, 60 * minute as i64, *value, *state));
         }
-        let mut blocks = averager.close(Timestamp::from_seconds(60 * i64::from(minutes) + 2));
+        let mut blocks = averager.close(Timestamp::from_seconds(60 * i64::from(minutes) + 2), 100);
         assert_eq!(blocks.len(), 1);
         blocks.remove(0)
     }
@@ -294,7 +298,7 @@ mod tests {
     #[test]
     fn empty_blocks_leave_too_and_in_order() {
         let mut averager = Averager::new(rules(0.75), Timestamp::from_seconds(30));
-        let blocks = averager.close(Timestamp::from_seconds(3 * 1200 + 2));
+        let blocks = averager.close(Timestamp::from_seconds(3 * 1200 + 2), 100);
         let starts: Vec<_> = blocks.iter().map(|block| block.start).collect();
         assert_eq!(starts, [0, 1200, 2400].map(Timestamp::from_seconds));
         assert!(blocks.iter().all(|block| block.state == InstrumentState::Missing && block.mean.is_none()));
@@ -305,7 +309,7 @@ mod tests {
         let point = point();
         let mut averager = Averager::new(rules(0.0), Timestamp(0));
         averager.take(&reading(&point, 1200, 5.0, InstrumentState::Valid));
-        let blocks = averager.close(Timestamp::from_seconds(2402));
+        let blocks = averager.close(Timestamp::from_seconds(2402), 100);
         assert_eq!(blocks.iter().map(|block| block.valid).collect::<Vec<_>>(), [0, 1]);
     }
 
@@ -317,7 +321,7 @@ mod tests {
         late.received_at = Timestamp::from_seconds(1202);
         averager.take(&late);
         assert_eq!(averager.late(), 1);
-        assert_eq!(averager.close(Timestamp::from_seconds(1202))[0].received, 0);
+        assert_eq!(averager.close(Timestamp::from_seconds(1202), 100)[0].received, 0);
     }
 
     #[test]

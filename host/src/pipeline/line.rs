@@ -38,6 +38,9 @@ pub struct Assignment {
     pub plant: PlantState,
 }
 
+/// Most blocks of one stream that are closed at once.
+const MOST_BLOCKS: usize = 100;
+
 /// The streams.
 #[derive(Debug, Default)]
 pub struct Line {
@@ -112,11 +115,12 @@ impl Line {
         }
     }
 
-    /// Closes what is over at `now`. Averages of one block stand together, blocks in the order of time.
+    /// Closes what is over at `now`, not more than a hundred blocks of each stream: the rest of a long pause comes with the next
+    /// calls. Averages of one block stand together, blocks in the order of time.
     pub fn close(&mut self, now: Timestamp) -> Vec<Average> {
         let mut averages: Vec<Average> = Vec::new();
         for stream in &mut self.streams {
-            let blocks = stream.averager.close(now);
+            let blocks = stream.averager.close(now, MOST_BLOCKS);
             let stream = &*stream;
             averages.extend(blocks.into_iter().map(|block| stream.average(&self.configuration, block)));
         }
@@ -129,14 +133,9 @@ impl Line {
         std::mem::take(&mut self.problems)
     }
 
-    /// Readings that came too late for their block, by source and parameter.
-    pub fn late(&self) -> HashMap<(String, String), u64> {
-        let key = |assignment: &Assignment| (assignment.source.clone(), assignment.parameter.clone());
-        self.streams
-            .iter()
-            .map(|stream| (key(&stream.assignment), stream.averager.late()))
-            .filter(|(_, n)| *n > 0)
-            .collect()
+    /// Readings that came too late for their block.
+    pub fn late(&self) -> u64 {
+        self.streams.iter().map(|stream| stream.averager.late()).sum()
     }
 }
 

@@ -32,6 +32,14 @@ pub enum BatchFault {
         /// How many there are.
         points: usize,
     },
+    /// A text without a sample.
+    #[error("a text belongs to sample {row}, and there are {rows}")]
+    Text {
+        /// Which row it names.
+        row: u32,
+        /// How many there are.
+        rows: usize,
+    },
     /// More samples than allowed.
     #[error(transparent)]
     TooMany(#[from] Overrun),
@@ -88,6 +96,9 @@ pub fn poll_set(
         [] => vec![InstrumentState::Valid; rows],
         codes => codes.iter().map(|code| InstrumentState::from_code(*code)).collect(),
     };
+    if let Some(text) = batch.texts.iter().find(|text| text.row as usize >= rows) {
+        return Err(BatchFault::Text { row: text.row, rows });
+    }
     let mut texts: Vec<(u32, String)> = batch.texts.into_iter().map(|text| (text.row, text.value)).collect();
     texts.sort_by_key(|(row, _)| *row);
     let columns = Columns {

@@ -35,6 +35,8 @@ const PARKED_PAUSE: Duration = Duration::from_secs(600);
 const MORE: u32 = 100;
 /// How often a driver's snapshot is taken.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(60);
+/// Most bytes of a snapshot.
+const LARGEST_SNAPSHOT: usize = 1 << 20;
 /// Bit of the description's features.
 const FEATURE_SNAPSHOT: u32 = 2;
 
@@ -211,6 +213,9 @@ impl<O: Outlet> Task<O> {
                 () = sleep_until(self.schedule.due()) => {
                     self.beat().await;
                     let missed = self.schedule.advance(Instant::now());
+                    if self.status.borrow().phase != Phase::Running {
+                        self.schedule.hold_back(Instant::now());
+                    }
                     if missed > 0 {
                         self.status.send_modify(|status| status.missed += missed);
                         debug!(device = &*self.spec.name, "{missed} polls missed: the last one took too long");
@@ -241,7 +246,11 @@ impl<O: Outlet> Task<O> {
             match opened.driver.restore(&self.snapshot).await {
                 Ok(Ok(())) => {}
                 Ok(Err(failure)) => warn!(device = &*self.spec.name, "goes on without its snapshot: {failure}"),
-                Err(error) => return self.fell(error.to_string()),
+                Err(error) => {
+                    // The next start goes on without it, or it would fall again.
+                    self.snapshot.clear();
+                    return self.fell(error.to_string());
+                }
             }
         }
         let catalog = &opened.catalog;
@@ -310,8 +319,17 @@ impl<O: Outlet> Task<O> {
 
     async fn take_snapshot(&mut self, opened: &mut Opened) -> Result<(), CallError> {
         if opened.features & FEATURE_SNAPSHOT != 0 && self.snapshot_at.elapsed() >= SNAPSHOT_EVERY {
-            self.snapshot = opened.driver.snapshot().await?;
+            let snapshot = opened.driver.snapshot().await?;
             self.snapshot_at = Instant::now();
+            if snapshot.len() <= LARGEST_SNAPSHOT {
+                self.snapshot = snapshot;
+            } else {
+                warn!(
+                    device = &*self.spec.name,
+                    "snapshot of {} bytes, and {LARGEST_SNAPSHOT} are kept",
+                    snapshot.len()
+                );
+            }
         }
         Ok(())
     }

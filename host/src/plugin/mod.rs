@@ -19,7 +19,7 @@ pub use admission::{Refusal, Wanted};
 pub use batch::BatchFault;
 pub use device::{DeviceSpec, DeviceStatus, Outlet, Phase};
 pub use engine::Engine;
-pub use instance::{CallError, Driver, Failure, Instance};
+pub use instance::{CallError, Description, Driver, Failure, Instance};
 pub use loader::{LoadError, Loader, Plugin};
 
 #[expect(missing_docs, reason = "generated from wit/driver")]

@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+/// Pause of a device that is polled as fast as it answers, when it does not.
+const NOTHING_CAME: Duration = Duration::from_secs(1);
+
 /// The beat of one device.
 #[derive(Debug, Clone)]
 pub struct Schedule {
@@ -40,6 +43,13 @@ impl Schedule {
         self.due = self.beat_after(now);
         let passed = self.due.duration_since(next).as_nanos() / self.interval.as_nanos().max(1);
         u64::try_from(passed).unwrap_or(u64::MAX)
+    }
+
+    /// Nothing came: with no interval of its own the device is left alone for a moment, so that a dead one costs nothing.
+    pub fn hold_back(&mut self, now: Instant) {
+        if self.interval.is_zero() {
+            self.due = now + NOTHING_CAME;
+        }
     }
 
     fn beat_after(&self, moment: Instant) -> Instant {
@@ -80,6 +90,16 @@ mod tests {
         let beat = schedule.due();
         assert_eq!(schedule.advance(beat + Duration::from_millis(2500)), 2);
         assert_eq!(schedule.due(), beat + 3 * SECOND);
+    }
+
+    #[test]
+    fn a_device_without_an_interval_is_left_alone_while_nothing_comes() {
+        let start = Instant::now();
+        let mut schedule = Schedule::new("a", Duration::ZERO, start);
+        schedule.advance(start);
+        assert!(schedule.due() <= start);
+        schedule.hold_back(start);
+        assert_eq!(schedule.due(), start + SECOND);
     }
 
     #[test]

@@ -114,7 +114,7 @@ fn sample(row: &Row, words: Option<&[u16]>, verdict: &Verdict) -> Sample {
     };
     let raw = words.map(|words| WordOrder::HighFirst.assemble(words));
     let value = raw.map_or(f64::NAN, |raw| Format::F32.value(raw));
-    let state = if value.is_nan() { state.or_worse(State::Fault) } else { state };
+    let state = if value.is_finite() { state } else { state.or_worse(State::Fault) };
     Sample::new(row.point, value)
         .raw(raw.unwrap_or_default())
         .state(state)

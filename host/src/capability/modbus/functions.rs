@@ -36,20 +36,21 @@ impl Guest {
         Ok(self.table.get(link)?.clone())
     }
 
-    async fn ask(
+    async fn ask<T>(
         &mut self,
         link: &Resource<Link>,
         request: Request<'_>,
-    ) -> wasmtime::Result<Result<Response, RequestError>> {
+        judge: impl FnOnce(Response) -> Result<T, RequestError>,
+    ) -> Answer<T> {
         let link = self.modbus(link)?;
-        let answer = link.call(request).await;
+        let answer = link.call(request, judge).await;
         self.usage.waited();
-        Ok(answer)
+        Ok(answer.map_err(Error::from))
     }
 
     async fn write(&mut self, link: &Resource<Link>, request: Request<'static>) -> Answer<()> {
-        let answer = self.ask(link, request.clone()).await?;
-        Ok(answer.and_then(|response| request::echo(&request, &response)).map_err(Error::from))
+        let sent = request.clone();
+        self.ask(link, request, |response| request::echo(&sent, &response)).await
     }
 }
 
@@ -81,8 +82,7 @@ impl HostLink for Guest {
         if let Err(error) = check_block(address, count.into(), READ_BITS) {
             return Ok(Err(error.into()));
         }
-        let answer = self.ask(&link, Request::ReadCoils(address, count)).await?;
-        Ok(answer.and_then(|response| request::bits(response, count)).map_err(Error::from))
+        self.ask(&link, Request::ReadCoils(address, count), |response| request::bits(response, count)).await
     }
 
     async fn read_discrete_inputs(&mut self, link: Resource<Link>, address: u16, count: u16) -> Answer<Vec<bool>> {
@@ -90,8 +90,7 @@ impl HostLink for Guest {
         if let Err(error) = check_block(address, count.into(), READ_BITS) {
             return Ok(Err(error.into()));
         }
-        let answer = self.ask(&link, Request::ReadDiscreteInputs(address, count)).await?;
-        Ok(answer.and_then(|response| request::bits(response, count)).map_err(Error::from))
+        self.ask(&link, Request::ReadDiscreteInputs(address, count), |response| request::bits(response, count)).await
     }
 
     async fn read_holding_registers(&mut self, link: Resource<Link>, address: u16, count: u16) -> Answer<Vec<u16>> {
@@ -99,8 +98,8 @@ impl HostLink for Guest {
         if let Err(error) = check_block(address, count.into(), READ_REGISTERS) {
             return Ok(Err(error.into()));
         }
-        let answer = self.ask(&link, Request::ReadHoldingRegisters(address, count)).await?;
-        Ok(answer.and_then(|response| request::registers(response, count)).map_err(Error::from))
+        self.ask(&link, Request::ReadHoldingRegisters(address, count), |response| request::registers(response, count))
+            .await
     }
 
     async fn read_input_registers(&mut self, link: Resource<Link>, address: u16, count: u16) -> Answer<Vec<u16>> {
@@ -108,8 +107,8 @@ impl HostLink for Guest {
         if let Err(error) = check_block(address, count.into(), READ_REGISTERS) {
             return Ok(Err(error.into()));
         }
-        let answer = self.ask(&link, Request::ReadInputRegisters(address, count)).await?;
-        Ok(answer.and_then(|response| request::registers(response, count)).map_err(Error::from))
+        self.ask(&link, Request::ReadInputRegisters(address, count), |response| request::registers(response, count))
+            .await
     }
 
     async fn drop(&mut self, link: Resource<Link>) -> wasmtime::Result<()> {
@@ -151,10 +150,10 @@ impl control::Host for Guest {
             Ok(request) => request,
             Err(error) => return Ok(Err(error.into())),
         };
-        Ok(match self.ask(&link, request).await? {
-            Ok(Response::Custom(_, data)) => Ok(data.to_vec()),
-            Ok(other) => Err(Error::BadResponse(format!("{other:?} to function {function}"))),
-            Err(error) => Err(error.into()),
-        })
+        let data = |response| match response {
+            Response::Custom(_, data) => Ok(data.to_vec()),
+            other => Err(RequestError::BadResponse(format!("{other:?} to function {function}"))),
+        };
+        self.ask(&link, request, data).await
     }
 }

@@ -71,9 +71,14 @@ impl Link {
         }
     }
 
-    /// Sends one request and waits for its answer.
-    pub async fn call(&self, request: Request<'_>) -> Result<Response, RequestError> {
-        self.connection.call(self.unit, request).await
+    /// Sends one request, waits for its answer and takes from it what was asked for; `judge` says what that is, and an answer that it
+    /// calls bad closes the connection.
+    pub async fn call<T>(
+        &self,
+        request: Request<'_>,
+        judge: impl FnOnce(Response) -> Result<T, RequestError>,
+    ) -> Result<T, RequestError> {
+        self.connection.call(self.unit, request, judge).await
     }
 }
 
@@ -93,12 +98,12 @@ impl Connection {
         Arc::new(Connection { name: name.into(), settings, line: Mutex::new(line), state })
     }
 
-    /// How it is now, and later.
-    pub fn state(&self) -> watch::Receiver<ConnectionState> {
-        self.state.subscribe()
-    }
-
-    async fn call(&self, unit: u8, request: Request<'_>) -> Result<Response, RequestError> {
+    async fn call<T>(
+        &self,
+        unit: u8,
+        request: Request<'_>,
+        judge: impl FnOnce(Response) -> Result<T, RequestError>,
+    ) -> Result<T, RequestError> {
         let mut line = self.line.lock().await;
         let mut context = match line.context.take() {
             Some(context) => context,
@@ -107,9 +112,16 @@ impl Connection {
         context.set_slave(Slave(unit));
         match timeout(self.settings.timeout, context.call(request)).await {
             Ok(Ok(answer)) => {
-                line.context = Some(context);
-                line.pause = self.settings.reconnect_min;
-                answer.map_err(|exception| RequestError::Exception(exception.into()))
+                let answer = answer.map_err(|exception| RequestError::Exception(exception.into())).and_then(judge);
+                if let Err(RequestError::BadResponse(what)) = &answer {
+                    self.lost(&mut line, what.clone());
+                } else {
+                    line.context = Some(context);
+                    line.pause = self.settings.reconnect_min;
+                    // Only an answer shows that the device is there: a silent one accepts connections too.
+                    self.report(ConnectionState::Connected);
+                }
+                answer
             }
             Ok(Err(tokio_modbus::Error::Protocol(error))) => {
                 let error = RequestError::BadResponse(error.to_string());
@@ -148,7 +160,6 @@ impl Connection {
         match opened {
             Ok(stream) => {
                 line.not_before = None;
-                self.report(ConnectionState::Connected);
                 Ok(tcp::attach(stream))
             }
             Err(reason) => {

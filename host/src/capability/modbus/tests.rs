@@ -28,7 +28,7 @@ async fn slave() -> (TcpListener, Link) {
 }
 
 async fn read(link: &Link, address: u16) -> Result<Vec<u16>, RequestError> {
-    request::registers(link.call(Request::ReadInputRegisters(address, 1)).await?, 1)
+    link.call(Request::ReadInputRegisters(address, 1), |response| request::registers(response, 1)).await
 }
 
 /// One request: transaction id, unit, function, address.
@@ -73,6 +73,19 @@ async fn an_answer_to_another_question_closes_the_connection() {
         let (_, unit, function, address) = receive(&mut stream).await;
         answer(&mut stream, ([0xff, 0xff], unit, function, address)).await;
         // The master closes: the next read finds the end.
+        assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 0);
+    });
+    assert!(matches!(read(&link, 1).await, Err(RequestError::BadResponse(_))));
+    device.await.unwrap();
+}
+
+#[tokio::test]
+async fn an_answer_of_another_length_closes_the_connection() {
+    let (listener, link) = slave().await;
+    let device = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let ([a, b], unit, function, _) = receive(&mut stream).await;
+        stream.write_all(&[a, b, 0, 0, 0, 7, unit, function, 4, 0, 1, 0, 2]).await.unwrap();
         assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 0);
     });
     assert!(matches!(read(&link, 1).await, Err(RequestError::BadResponse(_))));

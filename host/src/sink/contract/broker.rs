@@ -245,8 +245,12 @@ async fn a_message_that_is_too_large_does_not_hold_back_the_others() {
         assert!(matches!(settled.get(1), Some(Outcome::Rejected { .. })), "{settings}: {settled:?}");
         let accepted = settled.iter().filter(|outcome| is_accepted(outcome)).count();
         assert_eq!(accepted, 3, "{settings}: {settled:?}");
-        let arrived = broker.arrived(3).await;
-        assert!(["poll-0", "poll-2", "poll-3"].iter().all(|key| arrived.contains(&(*key).to_owned())), "{arrived:?}");
+        // One may arrive twice when the broker ends the connection over its neighbour, none may be missing.
+        let mut arrived = broker.arrived(3).await;
+        while !["poll-0", "poll-2", "poll-3"].iter().all(|key| arrived.contains(&(*key).to_owned())) {
+            assert!(arrived.len() < 10, "{arrived:?}");
+            arrived = broker.arrived(arrived.len() + 1).await;
+        }
         assert_eq!(sink.batch(), 100);
     }
 }

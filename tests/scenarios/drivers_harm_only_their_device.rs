@@ -1,7 +1,5 @@
 //! Whatever a plugin does, it ends at a limit with a name, and its neighbour's readings have no gap.
 
-use std::time::Duration;
-
 use tutin::reading::InstrumentState;
 
 use crate::support::configuration::{misbehaving, t200, with_plugin};
@@ -25,8 +23,7 @@ fn check(behaviour: &str, reason: &str) {
     let good = journal::polls(&site, "good");
     let valid = |state: InstrumentState| state == InstrumentState::Valid;
     assert!(good.iter().flat_map(|set| set.readings()).all(|reading| valid(reading.state)), "{behaviour}");
-    let longest = good.windows(2).map(|pair| pair[1].received_at.since(pair[0].received_at)).max().unwrap();
-    assert!(longest < Duration::from_millis(280), "{behaviour}: {longest:?} between two polls of the good device");
+    journal::check_beat(&good);
     let bad = journal::polls(&site, "bad");
     let missing = bad.iter().flat_map(|set| set.readings()).filter(|reading| reading.state == InstrumentState::Missing);
     assert!(missing.count() > 0, "{behaviour}: the time without a driver is not recorded");

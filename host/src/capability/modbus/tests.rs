@@ -115,7 +115,7 @@ async fn a_device_that_is_gone_costs_no_time_and_comes_back() {
     assert!(matches!(read(&link, 1).await, Err(RequestError::Closed(_))));
     let begin = std::time::Instant::now();
     assert!(matches!(read(&link, 1).await, Err(RequestError::Closed(reason)) if reason.contains(&address.to_string())));
-    assert!(begin.elapsed() < Duration::from_millis(20), "a closed link made its caller wait");
+    assert!(begin.elapsed() < Duration::from_millis(250), "a closed link made its caller wait");
 
     let listener = TcpListener::bind(address).await.unwrap();
     let device = tokio::spawn(async move {

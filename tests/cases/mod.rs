@@ -1,4 +1,5 @@
-//! Smaller tests against real peers.
+//! Smaller tests: of real peers, and of what two sides must agree on.
 
+mod contract;
 mod hub;
 mod peers;

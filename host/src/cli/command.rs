@@ -32,7 +32,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     if !config.devices.contains_key(&arguments.device) {
         bail!("no device {} in the configuration; there is: {}", arguments.device, known());
     }
-    let answer = hub::offline::command(&config, &arguments.device, &arguments.command, &arguments.arguments);
+    let answer = hub::single::command(&config, &arguments.device, &arguments.command, &arguments.arguments);
     println!("{}", answer.await.with_context(|| format!("device {}", arguments.device))?);
     Ok(ExitCode::SUCCESS)
 }

@@ -11,6 +11,7 @@ mod error;
 pub mod offline;
 mod outlet;
 mod queue;
+pub mod single;
 mod units;
 
 use std::collections::BTreeMap;
@@ -119,11 +120,6 @@ impl Hub {
         applied.note_routes(&self.config, &next);
         self.config = next;
         Ok(applied)
-    }
-
-    /// The configuration that runs.
-    pub fn config(&self) -> &Config {
-        &self.config
     }
 
     /// How each device is.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use crate::capability::modbus::Connection;
 use crate::config::model::{Config, Link, Name};
+use crate::hub::describe;
 use crate::hub::units::DeviceKey;
-use crate::hub::{CommandError, describe};
 use crate::plugin::device::{self, OpenError};
 use crate::plugin::{Failure, Loader, Plugin};
 use crate::reading::Point;
@@ -59,20 +59,4 @@ async fn open(name: &str, key: &DeviceKey, plugin: &Arc<Plugin>) -> Finding {
         Err(OpenError::Failure(Failure::Settings(message))) => Finding::Settings(message),
         Err(error) => Finding::Device(error.to_string()),
     }
-}
-
-/// Opens one device over its real link and has it carry out a command.
-pub async fn command(config: &Config, device: &str, name: &str, arguments: &str) -> Result<String, CommandError> {
-    let not_running = |reason: String| CommandError::Refused(reason);
-    let key = DeviceKey::of(config, device).ok_or_else(|| CommandError::NotRunning(device.to_owned()))?;
-    let loader = super::loader(&config.hub.state).map_err(|error| not_running(describe(&error)))?;
-    let file = key.plugin.file.clone();
-    let loaded = tokio::task::spawn_blocking(move || loader.load(&file).map_err(|error| describe(&error))).await;
-    let plugin = loaded.map_err(|error| not_running(error.to_string()))?.map_err(not_running)?;
-    let Link::ModbusTcp(settings) = &key.link;
-    let connection = Connection::new(&key.device.link, settings.clone());
-    let opened = device::open(&key.spec(device, plugin, connection)).await;
-    let mut opened = opened.map_err(|error| not_running(describe(&error)))?;
-    let answer = opened.driver.command(name, arguments).await.map_err(|error| not_running(error.to_string()))?;
-    answer.map_err(|failure| CommandError::Refused(failure.to_string()))
 }

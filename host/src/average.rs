@@ -59,6 +59,12 @@ pub struct Average {
     pub qualifiers: Qualifiers,
     /// SHA-256 in hex of the configuration that it was computed under.
     pub configuration: String,
+    /// Why there is another revision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// On whose behalf.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
 }
 
 impl Average {

@@ -4,6 +4,7 @@
 //! invariants.
 
 pub mod average;
+pub mod gap;
 pub mod reading;
 pub mod status;
 pub mod time;

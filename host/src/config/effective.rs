@@ -26,14 +26,16 @@ pub(crate) fn text(settings: &[Setting]) -> String {
     text
 }
 
-/// SHA-256 in hex over all options and their values, without origins: moving a line changes nothing.
-pub(crate) fn digest(settings: &[Setting]) -> String {
-    let mut hasher = Sha256::new();
-    for setting in settings {
-        let line = format!("{}.{} = {}\n", path_text(&setting.header), path_text(&setting.key), setting.value);
-        hasher.update(line);
-    }
-    hasher.finalize().iter().fold(String::new(), |mut hex, byte| {
+/// All options and their values, without origins: moving a line changes nothing.
+pub(crate) fn plain(settings: &[Setting]) -> String {
+    let line =
+        |setting: &Setting| format!("{}.{} = {}\n", path_text(&setting.header), path_text(&setting.key), setting.value);
+    settings.iter().map(line).collect()
+}
+
+/// SHA-256 in hex of [`plain`].
+pub(crate) fn digest(plain: &str) -> String {
+    Sha256::digest(plain.as_bytes()).iter().fold(String::new(), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");
         hex
     })

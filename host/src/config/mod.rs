@@ -80,7 +80,7 @@ pub fn load(files: &[PathBuf], environment: impl Iterator<Item = (String, String
     problems.extend(relations::check(&draft, &places));
     problem::sort(&mut problems);
     let sound = problems.iter().all(|problem| problem.severity != Severity::Error);
-    let config = if sound { finished(draft, effective::digest(&notes.effective)) } else { None };
+    let config = if sound { finished(draft, effective::plain(&notes.effective)) } else { None };
     let effective = effective::text(&notes.effective);
     Loaded { config, problems, places, unreadable: layers.unreadable, files: notes.files, effective }
 }
@@ -90,7 +90,7 @@ pub fn process_environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
-fn finished(draft: Draft, digest: String) -> Option<Config> {
+fn finished(draft: Draft, text: String) -> Option<Config> {
     Some(Config {
         hub: draft.hub?,
         journal: draft.journal?,
@@ -102,6 +102,7 @@ fn finished(draft: Draft, digest: String) -> Option<Config> {
         sources: draft.sources,
         routes: draft.routes,
         sinks: draft.sinks,
-        digest,
+        digest: effective::digest(&text),
+        text,
     })
 }

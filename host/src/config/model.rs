@@ -36,8 +36,10 @@ pub struct Config {
     pub routes: BTreeMap<Name, Route>,
     /// `[sinks.*]`
     pub sinks: BTreeMap<Name, Sink>,
-    /// SHA-256 in hex of the effective configuration's text, secrets left out.
+    /// SHA-256 in hex of `text`.
     pub digest: String,
+    /// Every option with its value, one in a line, secrets as references.
+    pub text: String,
 }
 
 /// The hub itself.
@@ -56,6 +58,52 @@ pub struct Journal {
     pub commit_interval: Duration,
     /// Most readings in one commit. Default 20,000, 1 to 1,000,000.
     pub commit_readings: usize,
+    /// Readings that are held in memory while the disk takes none. Default 2,000,000, 0 to 100,000,000.
+    pub held_readings: usize,
+    /// Time from one signed checkpoint to the next. Default 10 min, 1 s to 24 h.
+    pub checkpoint_interval: Duration,
+    /// `[journal.retention]`
+    pub retention: Retention,
+}
+
+/// How long what is kept, and how much of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Retention {
+    /// Readings. Default 365 d, 2 d to 100 a.
+    pub raw: Duration,
+    /// Averages, gaps and deliveries. Default 2190 d, 2 d to 100 a.
+    pub averages: Duration,
+    /// Events. Default 2190 d, 2 d to 100 a.
+    pub events: Duration,
+    /// Bytes of readings, beyond which the oldest go early; 0: no bound. Default 0.
+    pub raw_bytes: u64,
+    /// Bytes of averages, gaps and deliveries at which 100 % is told; nothing goes. 0: no bound. Default 0.
+    pub averages_bytes: u64,
+    /// Bytes of events, likewise. Default 0.
+    pub events_bytes: u64,
+    /// How often it is looked whether something may go. Default 1 min, 1 s to 24 h.
+    pub every: Duration,
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        const DAY: Duration = Duration::from_secs(86_400);
+        Journal {
+            commit_interval: Duration::from_millis(200),
+            commit_readings: 20_000,
+            held_readings: 2_000_000,
+            checkpoint_interval: Duration::from_secs(600),
+            retention: Retention {
+                raw: 365 * DAY,
+                averages: 2190 * DAY,
+                events: 2190 * DAY,
+                raw_bytes: 0,
+                averages_bytes: 0,
+                events_bytes: 0,
+                every: Duration::from_secs(60),
+            },
+        }
+    }
 }
 
 /// What a plugin may use. A device may have its own.
@@ -261,6 +309,11 @@ pub struct Delivery {
     pub retry_max: Duration,
     /// Records that a live route may have waiting; beyond it the oldest are dropped and counted. Default 1,000, 1 to 1,000,000.
     pub live_queue: usize,
+    /// An average that is handed over later than this after it could have been, the end of its block, goes out marked late, behind newer
+    /// ones. Default 5 min, 1 s to 24 h.
+    pub late_after: Duration,
+    /// Late averages a second, so that history does not crowd out what is new. Default 100, 1 to 100,000.
+    pub history_rate: u32,
 }
 
 /// Kinds of sinks.

@@ -7,9 +7,11 @@ use tracing::warn;
 
 use crate::average::{Average, AverageKey};
 use crate::config::model::Route;
-use crate::journal::{Cursor, Derive, Derived, JournalError, Reader, Stream};
-use crate::pipeline::{Assignment, AverageRoutes, Line};
+use crate::gap::{Gap, GapCause};
+use crate::journal::{Cursor, Derive, Derived, DevicePhase, Ending, Event, JournalError, Reader, Stream};
+use crate::pipeline::{Assignment, AverageRoutes, Closed, Line, Outages};
 use crate::reading::PollSet;
+use crate::status::InstrumentState;
 use crate::time::Timestamp;
 
 /// The line and its routes, shared between the hub, which changes them, and the journal's writer, which uses them. The lock is held for
@@ -24,6 +26,7 @@ pub struct Derivation {
 struct Inner {
     line: Line,
     routes: AverageRoutes,
+    outages: Outages,
 }
 
 impl Derivation {
@@ -79,6 +82,9 @@ impl Derivation {
         }
         let mut through = reader.last_entry()?;
         if let Some(from) = fresh.oldest_open() {
+            let mut outages = Outages::default();
+            reader.events(from.before(EVENT_SLACK)..Timestamp(i64::MAX), |at, event| note(&mut outages, at, &event))?;
+            self.lock().outages = outages;
             reader.replay(from.before(CLOCK_SLACK), |entry, set| fresh.take(entry, &set))?;
         }
         fresh.seen(through);
@@ -101,6 +107,36 @@ impl Derivation {
 /// A device's clock may be this much ahead of the hub's without its readings being missed by a replay.
 const CLOCK_SLACK: Duration = Duration::from_secs(60);
 
+/// What began this long before a block may still have gone on in it.
+const EVENT_SLACK: Duration = Duration::from_secs(7 * 86_400);
+
+/// What an event says of outages.
+fn note(outages: &mut Outages, at: Timestamp, event: &Event) {
+    match event {
+        Event::Start { last: Some(last), after, .. } => {
+            let detail = match after {
+                Ending::Unclean => "the hub was killed or lost its power",
+                Ending::First | Ending::Clean => "the hub was stopped",
+            };
+            outages.hub(*last, at, GapCause::HubDown, detail.to_owned());
+        }
+        Event::Storage { full, error, lost, .. } => {
+            let cause = if *full { GapCause::DiskFull } else { GapCause::Storage };
+            for lost in lost {
+                outages.device(&lost.device, lost.from, lost.to, cause, error.clone());
+            }
+        }
+        Event::Device { device, phase, reason } => match phase {
+            DevicePhase::Starting | DevicePhase::Running | DevicePhase::Stopped => outages.end(device, at),
+            DevicePhase::Failing => outages.begin(device, at, GapCause::Link, reason.clone()),
+            DevicePhase::Restarting | DevicePhase::Parked => {
+                outages.begin(device, at, GapCause::PluginParked, reason.clone());
+            }
+        },
+        _ => {}
+    }
+}
+
 impl Derive for Derivation {
     fn committed(&mut self, entry: u64, sets: &[Arc<PollSet>]) {
         let mut inner = self.lock();
@@ -113,14 +149,38 @@ impl Derive for Derivation {
         }
     }
 
+    fn happened(&mut self, at: Timestamp, event: &Event) {
+        note(&mut self.lock().outages, at, event);
+    }
+
     fn derive(&mut self, now: Timestamp) -> Vec<Derived> {
         let inner = &mut *self.lock();
-        let averages = inner.line.close(now);
-        let deliveries = |average: &Average| {
-            let text = self.key(average);
-            inner.routes.sinks(&average.key).into_iter().map(|sink| (sink.to_owned(), text.clone())).collect()
-        };
-        averages.into_iter().map(|average| Derived { deliveries: deliveries(&average), average }).collect()
+        let closed = inner.line.close(now);
+        let derived = closed.into_iter().map(|closed| {
+            let gap = gap(&inner.outages, &closed);
+            let average = closed.average;
+            let key = self.key(&average);
+            let sinks = inner.routes.sinks(&average.key).into_iter();
+            Derived { deliveries: sinks.map(|sink| (sink.to_owned(), key.clone())).collect(), gap, average }
+        });
+        derived.collect()
+    }
+
+    fn needed_from(&self) -> Option<Timestamp> {
+        let from = self.lock().line.oldest_open().unwrap_or(Timestamp(i64::MAX));
+        Some(from.before(CLOCK_SLACK))
+    }
+}
+
+/// Why a closed block has not enough valid data; `None`: it has.
+fn gap(outages: &Outages, closed: &Closed) -> Option<Gap> {
+    let Closed { average, device, problem } = closed;
+    match (average.state, problem) {
+        (InstrumentState::Valid, _) => None,
+        (InstrumentState::Missing, Some(problem)) => {
+            Some(Gap { cause: GapCause::Configuration, detail: problem.clone() })
+        }
+        (state, _) => Some(outages.cause(device, (average.key.start, average.end()), state)),
     }
 }
 
@@ -142,7 +202,7 @@ mod tests {
     use crate::journal::{self, Journal};
     use crate::pipeline::Rules;
     use crate::pipeline::units::Conversion;
-    use crate::reading::{Columns, DeviceCatalog, InstrumentState, PlantState, Point, PointKind};
+    use crate::reading::{Columns, DeviceCatalog, PlantState, Point, PointKind};
 
     const BLOCK: Duration = Duration::from_secs(1200);
     const LATENESS: Duration = Duration::from_secs(3600);
@@ -188,7 +248,7 @@ mod tests {
     }
 
     async fn with_journal(file: &Path, derivation: &Derivation, sets: Vec<Arc<PollSet>>, now: Timestamp) {
-        let settings = model::Journal { commit_interval: Duration::from_millis(2), commit_readings: 1000 };
+        let settings = model::Journal { commit_interval: Duration::from_millis(2), ..model::Journal::default() };
         let (journal, running) = Journal::open(file, &settings, derivation.clone()).unwrap();
         derivation.assign(vec![assignment()], &mut journal.reader().unwrap(), now).unwrap();
         for set in sets {

@@ -25,7 +25,7 @@ use tracing::{error, info, warn};
 
 use crate::capability::modbus::Connection;
 use crate::config::model::{self, Config, Link, Name};
-use crate::journal::{self, Journal};
+use crate::journal::{self, Event, Journal, Storage};
 use crate::plugin::device::Command;
 use crate::plugin::{DeviceStatus, Engine, LoadError, Loader, Plugin};
 use crate::sink::runner::DeliveryStatus;
@@ -95,9 +95,12 @@ impl Hub {
             devices: BTreeMap::new(),
             sinks: BTreeMap::new(),
         };
-        let start = serde_json::json!({ "event": "start", "hub": config.hub.name, "configuration": config.digest,
-            "version": env!("CARGO_PKG_VERSION") });
-        hub.journal.event(start).await?;
+        let found = hub.journal.found();
+        let (name, version) = (config.hub.name.clone(), env!("CARGO_PKG_VERSION").to_owned());
+        hub.journal.event(Event::Start { hub: name, version, after: found.ending, last: found.last }).await?;
+        if found.ending == journal::Ending::Unclean {
+            warn!("the hub before this one did not end as it should; open blocks are taken up from the journal");
+        }
         let applied = hub.apply(config).await?;
         Ok((hub, applied))
     }
@@ -108,7 +111,7 @@ impl Hub {
         let mut applied = Applied::default();
         // What can fail comes first, so that a change that cannot be made touches nothing.
         let fresh_sinks = self.build_sinks(&next)?;
-        self.load_plugins(&next).await;
+        self.load_plugins(&next).await?;
         self.stop_devices(&next, &mut applied).await;
         self.stop_sinks(&next, &mut applied).await;
         let sources = self.withdraw_sources(&next, &mut applied);
@@ -118,6 +121,7 @@ impl Hub {
         self.assign_sources(&next, sources, &mut applied).await?;
         self.start_devices(&next, &mut applied);
         applied.note_routes(&self.config, &next);
+        self.record(&next, &applied).await?;
         self.config = next;
         Ok(applied)
     }
@@ -143,6 +147,11 @@ impl Hub {
         self.sinks.iter().map(move |(name, unit)| (name.as_str(), dropped(unit))).filter(|(_, dropped)| *dropped > 0)
     }
 
+    /// Whether what is read can be stored.
+    pub fn storage(&self) -> Storage {
+        self.journal.storage()
+    }
+
     /// The journal, to read from.
     pub fn journal(&self) -> &Journal {
         &self.journal
@@ -153,8 +162,13 @@ impl Hub {
     pub async fn command(&self, device: &str, name: &str, arguments: &str) -> Result<String, CommandError> {
         let result = self.ask(device, name, arguments).await;
         let (answer, refusal) = (result.as_ref().ok(), result.as_ref().err().map(ToString::to_string));
-        let event = serde_json::json!({ "event": "command", "device": device, "command": name, "arguments": arguments,
-            "answer": answer, "refusal": refusal });
+        let event = Event::Command {
+            device: device.to_owned(),
+            command: name.to_owned(),
+            arguments: arguments.to_owned(),
+            answer: answer.cloned(),
+            refusal,
+        };
         self.journal.event(event).await.map_err(|_| CommandError::NotRunning(device.to_owned()))?;
         result
     }
@@ -177,7 +191,7 @@ impl Hub {
         for (name, unit) in std::mem::take(&mut self.devices) {
             unit.end(&name, deadline).await;
         }
-        self.journal.event(serde_json::json!({ "event": "stop", "hub": self.config.hub.name })).await?;
+        self.journal.event(Event::Stop { hub: self.config.hub.name.clone() }).await?;
         self.journal.flush().await?;
         self.live.clear();
         for unit in self.sinks.values() {
@@ -193,7 +207,7 @@ impl Hub {
     }
 
     /// Loads the plugins that are not loaded yet. One that cannot be loaded costs its own devices and nothing else.
-    async fn load_plugins(&mut self, next: &Config) {
+    async fn load_plugins(&mut self, next: &Config) -> Result<(), HubError> {
         for (name, model::Plugin { file }) in &next.plugins {
             if matches!(self.plugins.get(file), Some(Ok(_))) {
                 continue;
@@ -201,11 +215,29 @@ impl Hub {
             let (loader, path) = (self.loader.clone(), file.clone());
             let Ok(loaded) = tokio::task::spawn_blocking(move || loader.load(&path)).await else { continue };
             match &loaded {
-                Ok(plugin) => info!(plugin = name, "loaded {}, sha256 {}", file.display(), plugin.digest),
+                Ok(plugin) => {
+                    info!(plugin = name, "loaded {}, sha256 {}", file.display(), plugin.digest);
+                    let (file, digest) = (file.display().to_string(), plugin.digest.clone());
+                    self.journal.event(Event::Plugin { plugin: name.clone(), file, digest }).await?;
+                }
                 Err(error) => error!(plugin = name, "{}", describe(error)),
             }
             self.plugins.insert(file.clone(), loaded.map_err(Arc::new));
         }
+        Ok(())
+    }
+
+    /// What a change was goes into the journal: its text, and how averages are made from then on.
+    async fn record(&self, next: &Config, applied: &Applied) -> Result<(), HubError> {
+        let (digest, text) = (next.digest.clone(), next.text.clone());
+        let stopped = applied.stopped.iter().map(|unit| format!("stopped {unit}"));
+        let applied = stopped.chain(applied.started.iter().map(|unit| format!("started {unit}"))).collect();
+        self.journal.event(Event::Configuration { digest, text, applied }).await?;
+        let streams: Vec<_> =
+            next.sources.keys().flat_map(|name| units::assignments(next, name).unwrap_or_default()).collect();
+        let streams = serde_json::to_value(streams).unwrap_or_default();
+        self.journal.event(Event::Streams { configuration: next.digest.clone(), streams }).await?;
+        Ok(())
     }
 
     async fn stop_devices(&mut self, next: &Config, applied: &mut Applied) {
@@ -279,7 +311,8 @@ impl Hub {
         self.reading_routes.set(next.routes.values());
         for (name, sink) in fresh {
             let Some(key) = next.sinks.get(&name) else { continue };
-            let queue = JournalQueue::open(&next.hub.name, &name, &self.journal, &self.reading_routes).await?;
+            let queue = JournalQueue::open(&next.hub.name, &name, &self.journal, &self.reading_routes, &key.delivery);
+            let queue = queue.await?;
             let unit = SinkUnit::start(&name, key.clone(), sink, queue);
             self.sinks.insert(name.clone(), unit);
             applied.started.push(format!("sink {name}"));

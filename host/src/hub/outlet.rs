@@ -10,7 +10,7 @@ use crate::journal::Journal;
 use crate::pipeline::ReadingRoute;
 use crate::plugin::Outlet;
 use crate::reading::{DeviceCatalog, PollSet};
-use crate::sink::{Content, LiveSender, PollSelection, Record};
+use crate::sink::{Content, LiveSender, PollSelection, Record, Timeliness};
 
 /// The outlet of one device.
 pub struct HubOutlet {
@@ -99,7 +99,7 @@ impl LiveRoutes {
             let key: Arc<str> = format!("{}/{device}/live/{}", self.hub, set.received_at.0).into();
             for Target { wanted, sender } in targets {
                 let content = Content::Poll(PollSelection { set: Arc::clone(set), wanted: wanted.clone() });
-                sender.offer(Record { key: Arc::clone(&key), content });
+                sender.offer(Record { key: Arc::clone(&key), content, timeliness: Timeliness::OnTime });
             }
         });
     }

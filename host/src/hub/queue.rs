@@ -1,16 +1,24 @@
-//! What waits in the journal for one sink: averages from the outbox first, then readings behind the sink's cursor.
+//! What waits in the journal for one sink: new averages first, then those that are late, at a bounded rate and marked so, then readings
+//! behind the sink's cursor.
+//!
+//! Invariant: new averages never wait for late ones. Within each of the two lanes a parameter's blocks go in the order of time.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tracing::error;
 
-use crate::config::model::{Path, Route};
-use crate::journal::{Cursor, Journal, JournalError, Place, Position, Reader, Settlement, Verdict};
+use crate::config::model::{Delivery, Path, Route};
+use crate::journal::{
+    Cursor, Journal, JournalError, Place, Position, QueuedAverage, Reader, Settlement, Tried, Verdict,
+};
 use crate::pipeline::ReadingRoute;
 use crate::reading::DeviceCatalog;
-use crate::sink::{Content, Outcome, PollSelection, Queue, Queued, Record, Settled};
+use crate::sink::{Content, Outcome, PollSelection, Queue, Queued, Record, Settled, Timeliness};
+use crate::time::Timestamp;
 
 /// All routes of readings that go through the journal.
 #[derive(Default)]
@@ -52,6 +60,9 @@ pub struct JournalQueue {
     reader: Arc<Mutex<Reader>>,
     written: watch::Receiver<u64>,
     routes: Arc<ReadingRoutes>,
+    /// Blocks that ended longer ago are late.
+    late_after: Duration,
+    history: Allowance,
     /// Whether the journal knows `settled`.
     placed: bool,
     /// Readings up to here are settled, and up to `scanned` none waits for this sink.
@@ -60,12 +71,14 @@ pub struct JournalQueue {
     next_id: u64,
     /// The last look found nothing; there is no need for another before the next commit.
     drained: bool,
+    /// Late averages wait until then.
+    held_until: Option<Instant>,
     /// What was handed out last.
     taken: HashMap<u64, Taken>,
 }
 
 enum Taken {
-    Average { delivery: i64 },
+    Average { delivery: i64, key: Arc<str>, timeliness: Timeliness },
     Poll { place: Cursor, key: Arc<str> },
 }
 
@@ -77,6 +90,7 @@ impl JournalQueue {
         sink: &str,
         journal: &Journal,
         routes: &Arc<ReadingRoutes>,
+        delivery: &Delivery,
     ) -> Result<Self, JournalError> {
         let reader = journal.reader()?;
         let placed = reader.cursor(sink)?;
@@ -88,11 +102,14 @@ impl JournalQueue {
             reader: Arc::new(Mutex::new(reader)),
             written: journal.written(),
             routes: Arc::clone(routes),
+            late_after: delivery.late_after,
+            history: Allowance::new(delivery.history_rate),
             placed: placed.is_some(),
             settled,
             scanned: settled,
             next_id: 0,
             drained: false,
+            held_until: None,
             taken: HashMap::new(),
         };
         queue.take_place().await?;
@@ -129,28 +146,68 @@ impl JournalQueue {
     }
 
     /// What there is now, at most `max`.
-    async fn fetch(&mut self, max: usize) -> Result<Vec<Queued>, JournalError> {
+    async fn fetch(&mut self, max: usize) -> Result<Found, JournalError> {
         self.take_place().await?;
         self.taken.clear();
         self.scanned = self.settled.max(self.scanned);
         let (reader, sink, after) = (Arc::clone(&self.reader), self.sink.clone(), self.scanned);
         let with_readings = self.routes.any_for(&self.sink);
+        let late = Timestamp::now().before(self.late_after);
+        let allowed = self.history.left().min(max);
         let read = tokio::task::spawn_blocking(move || {
             let mut reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
-            let averages = reader.queued(&sink, max)?;
-            let readings =
-                if averages.is_empty() && with_readings { reader.readings_after(after)? } else { Vec::new() };
-            Ok::<_, JournalError>((averages, readings))
+            let new = reader.queued(&sink, late..Timestamp(i64::MAX), max)?;
+            if !new.is_empty() {
+                return Ok(Read { averages: new, timeliness: Timeliness::OnTime, ..Read::default() });
+            }
+            let mut history = reader.queued(&sink, Timestamp(i64::MIN)..late, allowed.max(1))?;
+            let held_back = allowed == 0 && !history.is_empty();
+            history.truncate(allowed);
+            if !history.is_empty() {
+                return Ok(Read { averages: history, timeliness: Timeliness::Late, ..Read::default() });
+            }
+            let readings = if with_readings { reader.readings_after(after)? } else { Vec::new() };
+            Ok::<_, JournalError>(Read { readings, held_back, ..Read::default() })
         });
-        let (averages, readings) = read.await.map_err(|_| JournalError::Closed)??;
-        if !averages.is_empty() {
-            let taken = averages.into_iter().map(|queued| {
-                let record = Record { key: queued.key.into(), content: Content::Average(Arc::new(queued.average)) };
-                (record, Taken::Average { delivery: queued.id })
-            });
-            return Ok(self.hand_out(taken.collect()));
+        let read = read.await.map_err(|_| JournalError::Closed)??;
+        if read.averages.is_empty() {
+            let held_back = read.held_back;
+            return Ok(Found { queued: self.select(read.readings, max), held_back });
         }
-        Ok(self.select(readings, max))
+        if read.timeliness == Timeliness::Late {
+            self.history.take(read.averages.len());
+        }
+        let queued = self.averages(read.averages, read.timeliness).await?;
+        Ok(Found { queued, held_back: false })
+    }
+
+    /// Averages as records. One that cannot be read is refused here, or it would hold up all behind it.
+    async fn averages(
+        &mut self,
+        averages: Vec<QueuedAverage>,
+        timeliness: Timeliness,
+    ) -> Result<Vec<Queued>, JournalError> {
+        let (mut taken, mut damaged) = (Vec::new(), Vec::new());
+        for QueuedAverage { id, key, average, .. } in averages {
+            match average {
+                Ok(average) => {
+                    let key: Arc<str> = key.into();
+                    let content = Content::Average(Arc::new(average));
+                    let record = Record { key: Arc::clone(&key), content, timeliness };
+                    taken.push((record, Taken::Average { delivery: id, key, timeliness }));
+                }
+                Err(what) => {
+                    error!(sink = self.sink, "{key} cannot be delivered: {what}");
+                    let (now, verdict) = (Timestamp::now(), Verdict::Rejected(what));
+                    damaged.push(Tried { delivery: id, key, verdict, sent: now, answered: now, late: false });
+                }
+            }
+        }
+        if !damaged.is_empty() {
+            let (sink, averages) = (self.sink.clone(), damaged);
+            self.journal.settle(Settlement { sink, averages, place: None, rejected: Vec::new() }).await?;
+        }
+        Ok(self.hand_out(taken))
     }
 
     fn select(&mut self, readings: Vec<Position>, max: usize) -> Vec<Queued> {
@@ -164,7 +221,8 @@ impl JournalQueue {
                         format!("{}/{}/{}.{}", self.hub, set.catalog.device, place.entry, place.item).into();
                     let wanted = wanted.contains(&false).then_some(wanted);
                     let content = Content::Poll(PollSelection { set: Arc::new(set), wanted });
-                    taken.push((Record { key: Arc::clone(&key), content }, Taken::Poll { place, key }));
+                    let record = Record { key: Arc::clone(&key), content, timeliness: Timeliness::OnTime };
+                    taken.push((record, Taken::Poll { place, key }));
                 }
                 // Nothing in front of it waits, so it need not be looked at again.
                 None if taken.is_empty() => self.scanned = place,
@@ -186,21 +244,76 @@ impl JournalQueue {
     }
 }
 
+/// What a look into the journal brought.
+#[derive(Default)]
+struct Read {
+    averages: Vec<QueuedAverage>,
+    timeliness: Timeliness,
+    readings: Vec<Position>,
+    held_back: bool,
+}
+
+struct Found {
+    queued: Vec<Queued>,
+    /// There are late averages, whose turn has not come.
+    held_back: bool,
+}
+
+/// How many late averages may go: so many a second, and no more than a second's at once.
+struct Allowance {
+    rate: f64,
+    left: f64,
+    at: Instant,
+}
+
+impl Allowance {
+    fn new(rate: u32) -> Self {
+        Allowance { rate: f64::from(rate), left: f64::from(rate), at: Instant::now() }
+    }
+
+    fn left(&mut self) -> usize {
+        let now = Instant::now();
+        let grown = now.saturating_duration_since(self.at).as_secs_f64() * self.rate;
+        (self.left, self.at) = ((self.left + grown).min(self.rate), now);
+        self.left as usize
+    }
+
+    fn take(&mut self, count: usize) {
+        self.left -= count as f64;
+    }
+
+    /// When some may go again: a tenth of a second's, so that they go in batches.
+    fn next(&self) -> Instant {
+        let wanted = (self.rate / 10.0).max(1.0);
+        self.at + Duration::from_secs_f64(((wanted - self.left) / self.rate).max(0.01))
+    }
+}
+
 impl Queue for JournalQueue {
     async fn next(&mut self, max: usize) -> Vec<Queued> {
         loop {
-            if self.drained && self.written.changed().await.is_err() {
-                return Vec::new();
+            if self.drained {
+                // Late averages that may not go yet may go when their time has come, without another commit.
+                let more = match self.held_until {
+                    None => self.written.changed().await.is_ok(),
+                    Some(moment) => tokio::select! {
+                        changed = self.written.changed() => changed.is_ok(),
+                        () = tokio::time::sleep_until(moment) => true,
+                    },
+                };
+                if !more {
+                    return Vec::new();
+                }
             }
-            self.drained = false;
+            (self.drained, self.held_until) = (false, None);
             // Before the look: a commit after it must be seen as a change.
             self.written.mark_unchanged();
             let scanned = self.scanned;
             match self.fetch(max).await {
-                Ok(queued) if !queued.is_empty() => return queued,
+                Ok(found) if !found.queued.is_empty() => return found.queued,
                 // A whole entry without anything for this sink: on to the next.
                 Ok(_) if self.scanned > scanned => continue,
-                Ok(_) => {}
+                Ok(found) => self.held_until = found.held_back.then(|| self.history.next()),
                 Err(error) => error!(sink = self.sink, "what waits for it cannot be read: {error}"),
             }
             self.drained = true;
@@ -211,10 +324,17 @@ impl Queue for JournalQueue {
         let mut settlement =
             Settlement { sink: self.sink.clone(), averages: Vec::new(), place: None, rejected: Vec::new() };
         let mut in_order = true;
-        for Settled { id, outcome } in settled {
+        for Settled { id, outcome, attempt } in settled {
             match self.taken.remove(&id) {
                 None => {}
-                Some(Taken::Average { delivery }) => settlement.averages.push((delivery, verdict(outcome))),
+                Some(Taken::Average { delivery, key, timeliness }) => settlement.averages.push(Tried {
+                    delivery,
+                    key: key.to_string(),
+                    verdict: verdict(outcome),
+                    sent: attempt.sent,
+                    answered: attempt.answered,
+                    late: timeliness == Timeliness::Late,
+                }),
                 Some(Taken::Poll { place, key }) => {
                     in_order &= !matches!(outcome, Outcome::Retry { .. });
                     if !in_order {

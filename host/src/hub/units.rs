@@ -14,7 +14,7 @@ use super::outlet::HubOutlet;
 use super::queue::JournalQueue;
 use crate::capability::modbus::{self, Connection};
 use crate::config::model::{self, Config};
-use crate::journal::Journal;
+use crate::journal::{DevicePhase, Event, Journal};
 use crate::pipeline::{Assignment, Rules, units};
 use crate::plugin::device::{self, Command, DeviceSpec, DeviceStatus, Phase};
 use crate::plugin::{LoadError, Plugin};
@@ -122,13 +122,13 @@ async fn record_phases(device: String, mut status: watch::Receiver<DeviceStatus>
             continue;
         }
         let (name, reason) = match &phase {
-            Phase::Starting => ("starting", ""),
-            Phase::Running => ("running", ""),
-            Phase::Failing(reason) => ("failing", reason.as_str()),
-            Phase::Restarting(reason) => ("restarting", reason.as_str()),
-            Phase::Parked(reason) => ("parked", reason.as_str()),
+            Phase::Starting => (DevicePhase::Starting, ""),
+            Phase::Running => (DevicePhase::Running, ""),
+            Phase::Failing(reason) => (DevicePhase::Failing, reason.as_str()),
+            Phase::Restarting(reason) => (DevicePhase::Restarting, reason.as_str()),
+            Phase::Parked(reason) => (DevicePhase::Parked, reason.as_str()),
         };
-        let event = serde_json::json!({ "event": "device", "device": device, "phase": name, "reason": reason });
+        let event = Event::Device { device: device.clone(), phase: name, reason: reason.to_owned() };
         if journal.event(event).await.is_err() {
             return;
         }

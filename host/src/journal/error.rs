@@ -1,12 +1,21 @@
 //! What can go wrong with the journal, by what the caller can do.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use rusqlite::ErrorCode;
 use thiserror::Error;
+
+use super::key::KeyError;
 
 /// Why the journal did not do its work.
 #[derive(Debug, Error)]
 pub enum JournalError {
+    /// There is no such file.
+    #[error("there is no journal {}", file.display())]
+    Missing {
+        /// Which file.
+        file: PathBuf,
+    },
     /// The file cannot be opened or made.
     #[error("journal {}", file.display())]
     Open {
@@ -16,8 +25,26 @@ pub enum JournalError {
         #[source]
         source: rusqlite::Error,
     },
-    /// The folder of the file cannot be made.
-    #[error("folder of journal {}", file.display())]
+    /// The file, its folder or its file system takes no changes.
+    #[error("journal {} cannot be written: its folder, file or file system is read-only", file.display())]
+    ReadOnly {
+        /// Which file.
+        file: PathBuf,
+        /// What SQLite says.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// The file is no database any more.
+    #[error("journal {} is damaged as a file", file.display())]
+    Corrupt {
+        /// Which file.
+        file: PathBuf,
+        /// What SQLite says.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// A file or folder beside the journal cannot be used.
+    #[error("cannot use {}", file.display())]
     Folder {
         /// Which file.
         file: PathBuf,
@@ -41,6 +68,9 @@ pub enum JournalError {
         /// What is read.
         known: i64,
     },
+    /// The key that signs.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// A statement failed: the disk is full, damaged or gone.
     #[error("journal")]
     Sqlite(#[from] rusqlite::Error),
@@ -58,4 +88,18 @@ pub enum JournalError {
     /// The writer's thread could not be started.
     #[error("thread of the journal")]
     Thread(#[source] std::io::Error),
+}
+
+impl JournalError {
+    /// The right kind for what SQLite says when a file is opened.
+    pub(super) fn opening(file: &Path, source: rusqlite::Error) -> Self {
+        let file = file.to_owned();
+        match source.sqlite_error_code() {
+            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+                JournalError::ReadOnly { file, source }
+            }
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => JournalError::Corrupt { file, source },
+            _ => JournalError::Open { file, source },
+        }
+    }
 }

@@ -1,15 +1,28 @@
-//! The durable store of readings, averages and deliveries: one SQLite file.
+//! The evidence journal: one SQLite file with everything that was measured, derived, done and delivered, each entry tied to the one before.
 //!
 //! One thread writes (`writer`), in groups; readers use short transactions of their own connections. The format of a block of
-//! readings stands in `block`, the tables in `schema`.
+//! readings stands in `block`, that of the chain in `chain`, the tables in `schema`.
 //!
 //! Invariants: a raw reading is durable before anything is derived from it. A closed average and the rows that will deliver
 //! it are written in one transaction. What was settled as accepted does not come back after a restart.
+//! An entry is never changed; what was taken away leaves its hash.
 
 mod block;
+pub mod chain;
+mod convert;
 mod error;
+mod event;
+mod group;
+pub mod key;
+mod listing;
+mod opening;
+mod orders;
+mod outbox;
 mod reader;
+mod retention;
 mod schema;
+mod store;
+pub mod verify;
 mod writer;
 
 #[cfg(test)]
@@ -20,13 +33,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
-pub use error::JournalError;
-pub use reader::{Position, QueuedAverage, Reader};
-pub use writer::{Cursor, Derive, Derived, Place, Settlement, Stream, Verdict};
-
 use tokio::sync::{mpsc, oneshot, watch};
-use writer::{Order, Writer};
 
+pub use error::JournalError;
+pub use event::{DevicePhase, Ending, Event, LostReadings};
+pub use listing::{Delivered, DeliveryFilter, GapRow, SinkCounts};
+pub use opening::Found;
+pub use orders::{Cursor, Derive, Derived, Nothing, Place, Resend, Settlement, Stream, Tried, Verdict};
+pub use reader::{Position, QueuedAverage, Reader};
+pub use writer::Storage;
+
+use orders::Order;
+use store::Store;
+use writer::Writer;
+
+use crate::average::Average;
 use crate::config::model;
 use crate::reading::PollSet;
 
@@ -40,6 +61,8 @@ pub struct Journal {
     /// Sets that wait for room in the queue.
     waiting: Arc<AtomicUsize>,
     written: watch::Receiver<u64>,
+    storage: watch::Receiver<Storage>,
+    found: Found,
     file: PathBuf,
 }
 
@@ -49,24 +72,37 @@ pub struct Running {
 }
 
 impl Journal {
-    /// Opens or makes the file and starts the writer. `derive` is told of every committed set and asked what
-    /// follows from it. Must be called within a runtime.
+    /// Opens or makes the file and starts the writer. `derive` is told of every committed set and event, and asked what
+    /// follows. Must be called within a runtime.
     pub fn open<D: Derive>(
         file: &Path,
         settings: &model::Journal,
         derive: D,
     ) -> Result<(Journal, Running), JournalError> {
-        let owned = schema::open(file)?;
+        let opened = opening::open(file)?;
+        let found = opened.found;
+        let (store, events) = Store::new(file, opened);
         let (orders, inbox) = mpsc::channel(QUEUE);
         let (report, written) = watch::channel(0);
+        let (state, storage) = watch::channel(Storage::Good);
         let waiting = Arc::new(AtomicUsize::new(0));
-        let writer = Writer::new(owned, settings.clone(), Arc::clone(&waiting), derive, report)?;
+        let writer = Writer::new(store, settings.clone(), Arc::clone(&waiting), derive, report, state);
         let runtime = tokio::runtime::Handle::current();
         let thread = std::thread::Builder::new()
             .name("journal".into())
-            .spawn(move || writer.run(&runtime, inbox))
+            .spawn(move || writer.run(&runtime, inbox, events))
             .map_err(JournalError::Thread)?;
-        Ok((Journal { orders, waiting, written, file: file.to_owned() }, Running { thread }))
+        Ok((Journal { orders, waiting, written, storage, found, file: file.to_owned() }, Running { thread }))
+    }
+
+    /// How the journal was when it was opened.
+    pub fn found(&self) -> Found {
+        self.found
+    }
+
+    /// Whether it can be written.
+    pub fn storage(&self) -> Storage {
+        self.storage.borrow().clone()
     }
 
     /// A reader with a connection of its own.
@@ -87,9 +123,7 @@ impl Journal {
 
     /// Records where new streams begin; those that are known stay as they are. Returns when it is durable.
     pub async fn begin(&self, streams: Vec<Stream>) -> Result<(), JournalError> {
-        let (done, committed) = oneshot::channel();
-        self.order(Order::Begin(streams, done)).await?;
-        committed.await.map_err(|_| JournalError::Closed)
+        self.ask(|done| Order::Begin(streams, done)).await
     }
 
     /// Returns when the writer has ended, which it does not do by itself while anybody holds a journal.
@@ -98,22 +132,34 @@ impl Journal {
         while written.changed().await.is_ok() {}
     }
 
-    /// Records something that happened. `event` is a JSON object with a member `event`.
-    pub async fn event(&self, event: serde_json::Value) -> Result<(), JournalError> {
+    /// Records something that happened.
+    pub async fn event(&self, event: Event) -> Result<(), JournalError> {
         self.order(Order::Event(event)).await
     }
 
     /// Records what became of deliveries to a sink; returns when it is durable.
     pub async fn settle(&self, settlement: Settlement) -> Result<(), JournalError> {
-        let (done, committed) = oneshot::channel();
-        self.order(Order::Settle(settlement, done)).await?;
-        committed.await.map_err(|_| JournalError::Closed)
+        self.ask(|done| Order::Settle(settlement, done)).await
+    }
+
+    /// Queues what a sink was given of a period once more. Returns how many, when it is durable.
+    pub async fn resend(&self, resend: Resend) -> Result<u64, JournalError> {
+        self.ask(|done| Order::Resend(resend, done)).await
+    }
+
+    /// Adds a revision to each of these averages, and queues it for the sinks that had the one before. Returns when it is durable.
+    pub async fn revise(&self, averages: Vec<Average>) -> Result<(), JournalError> {
+        self.ask(|done| Order::Revise(averages, done)).await
     }
 
     /// Returns when everything that was ordered before is durable.
     pub async fn flush(&self) -> Result<(), JournalError> {
+        self.ask(Order::Flush).await
+    }
+
+    async fn ask<T>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> Result<T, JournalError> {
         let (done, committed) = oneshot::channel();
-        self.order(Order::Flush(done)).await?;
+        self.order(order(done)).await?;
         committed.await.map_err(|_| JournalError::Closed)
     }
 

@@ -1,6 +1,7 @@
 //! Reading the journal back, beside the writer, in short transactions.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,15 +9,16 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::block;
 use super::error::JournalError;
-use super::schema::{self, KIND_AVERAGES, KIND_CATALOG, KIND_READINGS};
-use super::writer::Cursor;
+use super::event::Event;
+use super::orders::Cursor;
+use super::schema::{self, KIND_AVERAGES, KIND_CATALOG, KIND_EVENT, KIND_READINGS};
 use crate::average::Average;
 use crate::reading::{DeviceCatalog, PollSet};
 use crate::time::Timestamp;
 
 /// A connection that only reads.
 pub struct Reader {
-    connection: Connection,
+    pub(super) connection: Connection,
     catalogs: HashMap<u64, Arc<DeviceCatalog>>,
 }
 
@@ -27,8 +29,10 @@ pub struct QueuedAverage {
     pub id: i64,
     /// Idempotency key.
     pub key: String,
-    /// What is delivered.
-    pub average: Average,
+    /// What is delivered; or why it cannot be.
+    pub average: Result<Average, String>,
+    /// End of its block.
+    pub ends: Timestamp,
 }
 
 /// A poll set and where it stands.
@@ -39,24 +43,26 @@ impl Reader {
         Ok(Reader { connection: schema::open_to_read(file)?, catalogs: HashMap::new() })
     }
 
-    /// The oldest deliveries of averages to a sink that are not settled, at most `max`.
-    pub fn queued(&self, sink: &str, max: usize) -> Result<Vec<QueuedAverage>, JournalError> {
+    /// Deliveries of averages to a sink that are not settled, of blocks that ended in this time, the oldest first, at most `max`.
+    pub fn queued(&self, sink: &str, ended: Range<Timestamp>, max: usize) -> Result<Vec<QueuedAverage>, JournalError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT d.id, d.key, a.body FROM delivery d JOIN average a \
+            "SELECT d.id, d.key, a.body, d.ends FROM delivery d LEFT JOIN average a \
              ON a.source = d.source AND a.parameter = d.parameter AND a.rule_set = d.rule_set AND a.start = d.start \
-             AND a.length_s = d.length_s AND a.revision = d.revision WHERE d.sink = ?1 AND d.state = 'queued' ORDER BY d.id LIMIT ?2",
+             AND a.length_s = d.length_s AND a.revision = d.revision \
+             WHERE d.sink = ?1 AND d.state = 'queued' AND d.ends >= ?2 AND d.ends < ?3 ORDER BY d.ends, d.id LIMIT ?4",
         )?;
         let max = i64::try_from(max).unwrap_or(i64::MAX);
-        let rows = statement.query_map(params![sink, max], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?))
+        let rows = statement.query_map(params![sink, ended.start.0, ended.end.0, max], |row| {
+            let body: Option<String> = row.get(2)?;
+            let average = match body {
+                None => Err("the average is not in the journal any more".to_owned()),
+                Some(body) => {
+                    serde_json::from_str(&body).map_err(|error| format!("the stored average is damaged: {error}"))
+                }
+            };
+            Ok(QueuedAverage { id: row.get(0)?, key: row.get(1)?, average, ends: Timestamp(row.get(3)?) })
         })?;
-        rows.map(|row| {
-            let (id, key, body) = row?;
-            let average = serde_json::from_str(&body)
-                .map_err(|error| JournalError::Damaged { entry: 0, what: format!("average {key}: {error}") })?;
-            Ok(QueuedAverage { id, key, average })
-        })
-        .collect()
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// How far a sink has settled the readings. `None`: it never had any.
@@ -139,6 +145,21 @@ impl Reader {
                 each(entry, set);
             }
             next = entry + 1;
+        }
+        Ok(())
+    }
+
+    /// Hands over every event that was committed in this time, in order.
+    pub fn events(&self, during: Range<Timestamp>, mut each: impl FnMut(Timestamp, Event)) -> Result<(), JournalError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT at, payload FROM entry WHERE kind = ?1 AND at >= ?2 AND at < ?3 ORDER BY seq")?;
+        let rows = statement.query_map(params![KIND_EVENT, during.start.0, during.end.0], |row| {
+            Ok((Timestamp(row.get(0)?), row.get::<_, Vec<u8>>(1)?))
+        })?;
+        for row in rows {
+            let (at, payload) = row?;
+            each(at, serde_json::from_slice(&payload).unwrap_or(Event::Unknown));
         }
         Ok(())
     }

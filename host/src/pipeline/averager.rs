@@ -10,6 +10,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::pipeline::units::Conversion;
 use crate::reading::{Reading, Value};
 use crate::status::{InstrumentState, Qualifiers};
@@ -22,7 +24,7 @@ const ROUNDING: f64 = 1e-4;
 const AHEAD: Duration = Duration::from_secs(3600);
 
 /// How blocks are cut and counted.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Rules {
     /// Length of a block.
     pub block: Duration,
@@ -32,7 +34,8 @@ pub struct Rules {
     pub lateness: Duration,
     /// Time from sample to sample, for the expected count.
     pub interval: Duration,
-    /// From the instrument's unit to the parameter's.
+    /// From the instrument's unit to the parameter's; set when the instrument's unit is known.
+    #[serde(skip)]
     pub conversion: Conversion,
 }
 
@@ -61,6 +64,8 @@ pub struct Block {
     pub state: InstrumentState,
     /// Remarks that held for any valid sample.
     pub qualifiers: Qualifiers,
+    /// False when there was not even a reading that says why it has no value.
+    pub seen: bool,
 }
 
 /// Collects samples into blocks.
@@ -116,8 +121,9 @@ impl Averager {
     pub fn close(&mut self, now: Timestamp, most: usize) -> Vec<Block> {
         let mut blocks = Vec::new();
         while blocks.len() < most && self.next.after(self.rules.block).after(self.rules.lateness) <= now {
-            let window = self.open.remove(&self.next).unwrap_or_default();
-            blocks.push(window.block(self.next, &self.rules));
+            let window = self.open.remove(&self.next);
+            let seen = window.is_some();
+            blocks.push(Block { seen, ..window.unwrap_or_default().block(self.next, &self.rules) });
             self.next = self.next.after(self.rules.block);
         }
         blocks
@@ -175,6 +181,7 @@ impl Window {
             coverage,
             state: if enough { InstrumentState::Valid } else { self.cause(expected) },
             qualifiers: self.qualifiers,
+            seen: true,
         }
     }
 

@@ -6,6 +6,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::averager::{Averager, Block, Rules};
 use super::units::{Conversion, Gas, UnitError};
 use crate::average::{Average, AverageKey};
@@ -14,7 +16,7 @@ use crate::status::PlantState;
 use crate::time::Timestamp;
 
 /// One parameter of a source under one rule set, and the point that it is taken from.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Assignment {
     /// The source.
     pub source: String,
@@ -38,6 +40,17 @@ pub struct Assignment {
     pub plant: PlantState,
 }
 
+/// A closed average, with what is known of its stream.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Closed {
+    /// The average.
+    pub average: Average,
+    /// The device that its samples come from.
+    pub device: String,
+    /// Why there can be no samples: the point is not there, its unit does not convert, the stream began later.
+    pub problem: Option<String>,
+}
+
 /// Most blocks of one stream that are closed at once.
 const MOST_BLOCKS: usize = 100;
 
@@ -56,6 +69,8 @@ pub struct Line {
 struct Stream {
     assignment: Assignment,
     averager: Averager,
+    /// When it began.
+    begins: Timestamp,
     /// Journal entries up to this one have been seen.
     through: u64,
     /// Where the point stands in the device's current catalog.
@@ -66,6 +81,7 @@ struct Stream {
 struct Place {
     catalog: Arc<DeviceCatalog>,
     index: Option<u16>,
+    problem: Option<String>,
 }
 
 impl Line {
@@ -73,7 +89,7 @@ impl Line {
     pub fn assign(&mut self, assignment: Assignment, from: Timestamp, through: u64) {
         let averager = Averager::new(assignment.rules.clone(), from);
         self.by_device.entry(assignment.device.clone()).or_default().push(self.streams.len());
-        self.streams.push(Stream { assignment, averager, through, place: None });
+        self.streams.push(Stream { assignment, averager, begins: from, through, place: None });
     }
 
     /// Removes the streams of a source; their open blocks are dropped.
@@ -117,15 +133,15 @@ impl Line {
 
     /// Closes what is over at `now`, not more than a hundred blocks of each stream: the rest of a long pause comes with the next
     /// calls. Averages of one block stand together, blocks in the order of time.
-    pub fn close(&mut self, now: Timestamp) -> Vec<Average> {
-        let mut averages: Vec<Average> = Vec::new();
+    pub fn close(&mut self, now: Timestamp) -> Vec<Closed> {
+        let mut closed: Vec<Closed> = Vec::new();
         for stream in &mut self.streams {
             let blocks = stream.averager.close(now, MOST_BLOCKS);
             let stream = &*stream;
-            averages.extend(blocks.into_iter().map(|block| stream.average(&self.configuration, block)));
+            closed.extend(blocks.into_iter().map(|block| stream.closed(&self.configuration, block)));
         }
-        averages.sort_by_key(|average| average.key.start);
-        averages
+        closed.sort_by_key(|closed| closed.average.key.start);
+        closed
     }
 
     /// What went wrong since the last call, in words: a point that a device does not have, units that do not convert.
@@ -169,27 +185,36 @@ impl Stream {
     fn find(&mut self, catalog: &Arc<DeviceCatalog>, problems: &mut Vec<String>) {
         let Assignment { source, parameter, device, point, .. } = &self.assignment;
         let found = catalog.points.iter().position(|candidate| candidate.id == *point);
-        let index = match found.and_then(|at| Some((u16::try_from(at).ok()?, catalog.points.get(at)?))) {
-            None => {
-                problems.push(format!("source {source}, {parameter}: device {device} has no point {point}"));
-                None
-            }
+        let found = found.and_then(|at| Some((u16::try_from(at).ok()?, catalog.points.get(at)?)));
+        let index = match found {
+            None => Err(format!("device {device} has no point {point}")),
             Some((index, found)) => match self.assignment.conversion(&found.unit) {
                 Ok(conversion) => {
                     self.averager.convert_with(conversion);
-                    Some(index)
+                    Ok(index)
                 }
-                Err(error) => {
-                    problems.push(format!("source {source}, {parameter}: point {point} of device {device}: {error}"));
-                    None
-                }
+                Err(error) => Err(format!("point {point} of device {device}: {error}")),
             },
         };
-        self.place = Some(Place { catalog: Arc::clone(catalog), index });
+        let problem = index.as_ref().err().cloned();
+        problems.extend(problem.iter().map(|problem| format!("source {source}, {parameter}: {problem}")));
+        self.place = Some(Place { catalog: Arc::clone(catalog), index: index.ok(), problem });
+    }
+
+    fn closed(&self, configuration: &str, block: Block) -> Closed {
+        let problem = match &self.place {
+            Some(place) => place.problem.clone(),
+            None => None,
+        };
+        let began =
+            (block.start < self.begins).then(|| format!("measured under this configuration since {}", self.begins));
+        let average = self.average(configuration, block);
+        Closed { average, device: self.assignment.device.clone(), problem: problem.or(began) }
     }
 
     fn average(&self, configuration: &str, block: Block) -> Average {
-        let (assignment, unit_raw) = (&self.assignment, self.unit_raw());
+        // Of a block without a reading nobody can say what unit the instrument had.
+        let (assignment, unit_raw) = (&self.assignment, if block.seen { self.unit_raw() } else { "" });
         Average {
             key: AverageKey {
                 source: assignment.source.clone(),
@@ -213,6 +238,8 @@ impl Stream {
             plant: assignment.plant,
             qualifiers: block.qualifiers,
             configuration: configuration.to_owned(),
+            reason: None,
+            author: None,
         }
     }
 
@@ -279,13 +306,17 @@ mod tests {
         PollSet { catalog: Arc::new(catalog), received_at: Timestamp::from_seconds(seconds), columns }
     }
 
+    fn closed(line: &mut Line, now: Timestamp) -> Vec<Average> {
+        line.close(now).into_iter().map(|closed| closed.average).collect()
+    }
+
     #[test]
     fn an_average_carries_the_raw_and_the_converted_mean() {
         let mut line = Line::default();
         line.assign(assignment("no2"), Timestamp(0), 0);
         line.take(1, &set(0, 100.0));
         line.take(2, &set(600, 100.0));
-        let averages = line.close(Timestamp::from_seconds(1202));
+        let averages = closed(&mut line, Timestamp::from_seconds(1202));
         assert_eq!(averages.len(), 1);
         assert_eq!((averages[0].mean_raw, averages[0].unit_raw.as_str()), (Some(100.0), "[ppm]"));
         assert!((averages[0].mean.unwrap() - 205.253_413_045_418_03).abs() < 1e-9);
@@ -299,7 +330,7 @@ mod tests {
         line.seen(1);
         line.take(1, &set(0, 100.0));
         line.take(2, &set(600, 50.0));
-        let averages = line.close(Timestamp::from_seconds(1202));
+        let averages = closed(&mut line, Timestamp::from_seconds(1202));
         assert_eq!((averages[0].valid, averages[0].mean_raw), (2, Some(75.0)));
     }
 

@@ -4,9 +4,11 @@
 
 mod averager;
 mod line;
+mod outages;
 mod route;
 pub mod units;
 
 pub use averager::{Averager, Rules};
-pub use line::{Assignment, Line};
+pub use line::{Assignment, Closed, Line};
+pub use outages::Outages;
 pub use route::{AverageRoutes, ReadingRoute};

@@ -25,6 +25,12 @@ pub struct Conversion {
     pub offset: f64,
 }
 
+impl Default for Conversion {
+    fn default() -> Self {
+        Conversion::NONE
+    }
+}
+
 /// Why two units do not convert.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum UnitError {

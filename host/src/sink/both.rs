@@ -83,14 +83,15 @@ fn numbered(records: Vec<Queued>, queue: u64) -> Vec<Queued> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sink::samples::{average_record, poll_record};
+    use crate::sink::samples::{ATTEMPT, average_record, poll_record};
     use crate::sink::{LiveQueue, LiveSender, Outcome, live_queue};
 
     async fn take(both: &mut Both<LiveQueue, LiveQueue>, outcome: Outcome) -> String {
         let batch = both.next(2).await;
         let keys: Vec<&str> = batch.iter().map(|queued| &*queued.record.key).collect();
         let keys = keys.join(" ");
-        both.settle(batch.iter().map(|queued| Settled { id: queued.id, outcome: outcome.clone() }).collect()).await;
+        let settle = |queued: &Queued| Settled { id: queued.id, outcome: outcome.clone(), attempt: ATTEMPT };
+        both.settle(batch.iter().map(settle).collect()).await;
         keys
     }
 

@@ -53,7 +53,7 @@ pub enum BuildError {
 #[expect(missing_docs, reason = "the names are those of `SinkKind`")]
 pub enum Built {
     HttpJson(Box<HttpJsonSink>),
-    File(FileSink),
+    File(Box<FileSink>),
     Mqtt(Box<MqttSink>),
 }
 
@@ -63,7 +63,7 @@ impl Built {
         let (most, limit) = (sink.delivery.batch, sink.delivery.timeout);
         Ok(match &sink.kind {
             SinkKind::HttpJson(config) => Built::HttpJson(Box::new(HttpJsonSink::new(hub, config, most, limit)?)),
-            SinkKind::File(config) => Built::File(FileSink::new(hub, config, most, limit)?),
+            SinkKind::File(config) => Built::File(Box::new(FileSink::new(hub, config, most, limit)?)),
             SinkKind::Mqtt(config) => Built::Mqtt(Box::new(MqttSink::new(hub, config, most, limit)?)),
         })
     }

@@ -161,14 +161,15 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sink::samples::poll_record;
+    use crate::sink::samples::{ATTEMPT, poll_record};
 
     fn keys(queued: &[Queued]) -> Vec<&str> {
         queued.iter().map(|queued| &*queued.record.key).collect()
     }
 
     fn settled(queued: &[Queued], outcome: Outcome) -> Vec<Settled> {
-        queued.iter().map(|queued| Settled { id: queued.id, outcome: outcome.clone() }).collect()
+        let settle = |queued: &Queued| Settled { id: queued.id, outcome: outcome.clone(), attempt: ATTEMPT };
+        queued.iter().map(settle).collect()
     }
 
     fn retry() -> Outcome {

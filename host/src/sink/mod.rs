@@ -26,11 +26,13 @@ mod samples;
 use std::future::Future;
 use std::time::Duration;
 
+use crate::time::Timestamp;
+
 pub use both::Both;
 pub use built::{BuildError, Built};
 pub use live::{LiveQueue, LiveSender, live_queue};
 pub use mqtt::{Placeholder, TopicError, placeholders};
-pub use record::{Content, PollSelection, Record};
+pub use record::{Content, PollSelection, Record, Timeliness};
 
 /// What became of one record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,6 +87,17 @@ pub struct Settled {
     pub id: u64,
     /// What became of it.
     pub outcome: Outcome,
+    /// When it was tried.
+    pub attempt: Attempt,
+}
+
+/// The times of one attempt, by the wall clock: a clock that was set meanwhile shows in them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attempt {
+    /// Before the records were handed to the sink.
+    pub sent: Timestamp,
+    /// When the sink had answered, or its time was over.
+    pub answered: Timestamp,
 }
 
 /// Where a runner takes its records from and reports what became of them. The journal's outbox is one, the

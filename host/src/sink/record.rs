@@ -13,6 +13,19 @@ pub struct Record {
     pub key: Arc<str>,
     /// What it is.
     pub content: Content,
+    /// Whether it goes out in time.
+    pub timeliness: Timeliness,
+}
+
+/// Says of the delivery, not of the measurement, that it goes out later than its time allowed. What the journal holds
+/// does not change with it, nor does the key: a copy that went out in time and one that is late are the same record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Timeliness {
+    /// It goes out in time.
+    #[default]
+    OnTime,
+    /// It goes out late; payloads of averages say so among their `qualifiers`.
+    Late,
 }
 
 /// Averages or readings.

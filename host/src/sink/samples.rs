@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Content, PollSelection, Record};
+use super::{Attempt, Content, PollSelection, Record, Timeliness};
 use crate::average::{Average, AverageKey};
 use crate::reading::{Columns, DeviceCatalog, Point, PointKind, PollSet};
 use crate::status::{InstrumentState, PlantState, Qualifiers};
@@ -35,6 +35,8 @@ pub(super) fn average(block: u32) -> Average {
         plant: PlantState::Operating,
         qualifiers: Qualifiers::NONE,
         configuration: "c0ffee".into(),
+        reason: None,
+        author: None,
     }
 }
 
@@ -62,11 +64,27 @@ pub(super) fn poll_of(points: &[&str], second: i64) -> PollSet {
 
 /// An average as a record, `average-BLOCK`.
 pub(super) fn average_record(block: u32) -> Record {
-    Record { key: format!("average-{block}").into(), content: Content::Average(Arc::new(average(block))) }
+    Record {
+        key: format!("average-{block}").into(),
+        content: Content::Average(Arc::new(average(block))),
+        timeliness: Timeliness::OnTime,
+    }
 }
+
+/// The same record when it goes out late.
+pub(super) fn late(record: Record) -> Record {
+    Record { timeliness: Timeliness::Late, ..record }
+}
+
+/// An attempt for which the times do not matter.
+pub(super) const ATTEMPT: Attempt = Attempt { sent: Timestamp(1), answered: Timestamp(2) };
 
 /// A poll of the points `a` and `b` as a record, `poll-SECOND`.
 pub(super) fn poll_record(second: i64) -> Record {
     let set = Arc::new(poll_of(&["a", "b"], second));
-    Record { key: format!("poll-{second}").into(), content: Content::Poll(PollSelection { set, wanted: None }) }
+    Record {
+        key: format!("poll-{second}").into(),
+        content: Content::Poll(PollSelection { set, wanted: None }),
+        timeliness: Timeliness::OnTime,
+    }
 }

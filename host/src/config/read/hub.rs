@@ -1,7 +1,7 @@
 //! `[hub]`, `[journal]` and `[limits]`.
 
 use crate::config::kind::{FilePath, Size, Span, Text, Whole};
-use crate::config::model::{Hub, Journal, Limits};
+use crate::config::model::{Hub, Journal, Limits, Retention};
 use crate::config::quantity::{show_duration, show_size};
 use crate::config::section::Section;
 
@@ -14,7 +14,38 @@ pub(super) fn hub(section: &mut Section<'_, '_>) -> Option<Hub> {
 pub(super) fn journal(section: &mut Section<'_, '_>) -> Option<Journal> {
     let commit_interval = section.or("commit_interval", &Span::millis(1, 10_000), "200ms");
     let commit_readings = section.or("commit_readings", &Whole::from_to(1, 1_000_000), "20000");
-    Some(Journal { commit_interval: commit_interval?, commit_readings: commit_readings? })
+    let held_readings = section.or("held_readings", &Whole::from_to(0, 100_000_000), "2000000");
+    let checkpoint_interval = section.or("checkpoint_interval", &Span::millis(1_000, 86_400_000), "10min");
+    let retention = section.part("retention", retention);
+    Some(Journal {
+        commit_interval: commit_interval?,
+        commit_readings: commit_readings?,
+        held_readings: held_readings?,
+        checkpoint_interval: checkpoint_interval?,
+        retention: retention?,
+    })
+}
+
+const KEPT: Span = Span::millis(2 * 86_400_000, 36_500 * 86_400_000);
+const BOUND: Size = Size { min: 0, max: 1 << 50 };
+
+fn retention(section: &mut Section<'_, '_>) -> Option<Retention> {
+    let raw = section.or("raw", &KEPT, "365d");
+    let averages = section.or("averages", &KEPT, "2190d");
+    let events = section.or("events", &KEPT, "2190d");
+    let raw_bytes = section.or("raw_bytes", &BOUND, "0B");
+    let averages_bytes = section.or("averages_bytes", &BOUND, "0B");
+    let events_bytes = section.or("events_bytes", &BOUND, "0B");
+    let every = section.or("every", &Span::millis(1_000, 86_400_000), "1min");
+    Some(Retention {
+        raw: raw?,
+        averages: averages?,
+        events: events?,
+        raw_bytes: raw_bytes?,
+        averages_bytes: averages_bytes?,
+        events_bytes: events_bytes?,
+        every: every?,
+    })
 }
 
 const MEMORY: Size = Size { min: 1 << 20, max: 1 << 30 };

@@ -46,9 +46,19 @@ fn delivery(section: &mut Section<'_, '_>) -> Option<Delivery> {
     let retry_min = section.or("retry_min", &Span::millis(10, 3_600_000), "1s");
     let retry_max = section.or("retry_max", &Span::millis(10, 86_400_000), "60s");
     let live_queue = section.or("live_queue", &Whole::from_to(1, 1_000_000), "1000");
+    let late_after = section.or("late_after", &Span::millis(1_000, 86_400_000), "5min");
+    let history_rate = section.or("history_rate", &Whole::from_to(1, 100_000), "100");
     let in_order = min_and_max(section, ("retry_min", retry_min), ("retry_max", retry_max));
     let (retry_min, retry_max) = in_order?;
-    Some(Delivery { batch: batch?, timeout: timeout?, retry_min, retry_max, live_queue: live_queue? })
+    Some(Delivery {
+        batch: batch?,
+        timeout: timeout?,
+        retry_min,
+        retry_max,
+        live_queue: live_queue?,
+        late_after: late_after?,
+        history_rate: history_rate?,
+    })
 }
 
 fn http_json(section: &mut Section<'_, '_>) -> Option<HttpJson> {

@@ -81,7 +81,9 @@ fn options_below(path: &str, table: &DeTable<'_>, text: &str, found: &mut Vec<(S
     for (key, value) in table {
         let below = value.get_ref().as_table();
         match (key.get_ref().as_ref(), below) {
-            ("limits" | "acknowledge", Some(below)) => options_below(&format!("{path}.{key}"), below, text, found),
+            ("limits" | "acknowledge" | "retention", Some(below)) => {
+                options_below(&format!("{path}.{key}"), below, text, found)
+            }
             ("parameters", Some(below)) => {
                 for parameter in below.values() {
                     let parameter = parameter.get_ref().as_table().unwrap();

@@ -2,7 +2,8 @@
 //!
 //! A request draws one receipt for all its new objects. An object whose key is known keeps the receipt that it got first, and
 //! counts as a duplicate; when its content differs from what was stored, that is counted too, because then
-//! something was altered on the way. With a file, every object is one JSON line there before it is acknowledged, and what
+//! something was altered on the way. The remark `late` on an average does not count: it speaks of one delivery, and the one
+//! before it may have been in time. With a file, every object is one JSON line there before it is acknowledged, and what
 //! an earlier run stored is known again.
 
 use std::collections::HashMap;
@@ -15,6 +16,9 @@ use serde_json::{Map, Value};
 
 use super::request::Keyed;
 use crate::time::Timestamp;
+
+/// The remark on an average that is delivered later than its time allowed.
+const LATE: &str = "late";
 
 /// Which way an object came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -99,7 +103,7 @@ impl Ledger {
             let here = self.find(stream, &key).or_else(|| new.iter().find(|received| received.key == key));
             if let Some(here) = here {
                 duplicates += 1;
-                differing += u64::from(here.object != object);
+                differing += u64::from(!is_same(stream, &here.object, &object));
                 receipts.push(here.receipt.clone());
             } else {
                 receipts.push(receipt.clone());
@@ -133,6 +137,29 @@ impl Ledger {
         }
         file.write_all(&lines)?;
         file.sync_data()
+    }
+}
+
+/// Whether two objects say the same, the delivery left aside.
+fn is_same(stream: Stream, first: &Map<String, Value>, second: &Map<String, Value>) -> bool {
+    match stream {
+        Stream::Readings => first == second,
+        Stream::Averages => {
+            let is_in_second =
+                |(name, value): (&String, &Value)| second.get(name).is_some_and(|other| is_same_member(value, other));
+            first.len() == second.len() && first.iter().all(is_in_second)
+        }
+    }
+}
+
+/// A hub may call the list of remarks what it likes, so every list is compared without the mark.
+fn is_same_member(first: &Value, second: &Value) -> bool {
+    match (first, second) {
+        (Value::Array(first), Value::Array(second)) => {
+            let is_of_the_content = |remark: &&Value| remark.as_str() != Some(LATE);
+            first.iter().filter(is_of_the_content).eq(second.iter().filter(is_of_the_content))
+        }
+        _ => first == second,
     }
 }
 
@@ -186,6 +213,26 @@ mod tests {
 
         assert_eq!((ledger.duplicates, ledger.differing), (1, 1));
         assert_eq!(ledger.received()[0].object["value"], json!(1));
+    }
+
+    #[test]
+    fn a_copy_that_differs_only_by_the_late_mark_is_a_duplicate() {
+        let object = |mean: f64, remarks: &[&str]| {
+            let members = [("mean".to_owned(), json!(mean)), ("remarks".to_owned(), json!(remarks))];
+            vec![Keyed { key: "a".into(), object: Map::from_iter(members) }]
+        };
+        let check = |stream, again: Vec<Keyed>, differing: u64| {
+            let mut ledger = Ledger::default();
+            ledger.take(stream, object(1.5, &["derived"]), Timestamp::from_seconds(7)).unwrap();
+            ledger.take(stream, again.clone(), Timestamp::from_seconds(8)).unwrap();
+            assert_eq!((ledger.duplicates, ledger.differing), (1, differing), "{stream:?} {again:?}");
+        };
+        check(Stream::Averages, object(1.5, &["derived", "late"]), 0);
+        check(Stream::Averages, object(2.5, &["derived", "late"]), 1);
+        check(Stream::Averages, object(1.5, &["late"]), 1);
+        check(Stream::Averages, object(1.5, &["derived", "test"]), 1);
+        // Of a reading the remark is the device's own.
+        check(Stream::Readings, object(1.5, &["derived", "late"]), 1);
     }
 
     #[test]

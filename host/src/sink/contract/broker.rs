@@ -158,6 +158,10 @@ impl FarEnd for Broker {
         self.listen().await;
     }
 
+    async fn objects(&mut self, count: usize) -> Vec<serde_json::Value> {
+        self.messages(count).await.into_iter().map(|message| message.payload).collect()
+    }
+
     async fn arrived(&mut self, count: usize) -> Vec<String> {
         self.messages(count).await.into_iter().map(|message| message.key).collect()
     }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::{FarEnd, build, contract, is_accepted, is_retry};
+use super::{FarEnd, averages, build, contract, is_accepted, is_retry};
 use crate::config::model::{FieldMap, File, FileFormat, Shape, SinkKind};
 use crate::sink::Sink;
 use crate::sink::samples::{average_record, poll_record};
@@ -52,15 +52,11 @@ impl FarEnd for Disk {
         }
     }
 
-    async fn arrived(&mut self, count: usize) -> Vec<String> {
+    async fn objects(&mut self, count: usize) -> Vec<serde_json::Value> {
         let text = fs::read_to_string(self.path()).unwrap();
-        let key = |line: &str| {
-            let object: serde_json::Value = serde_json::from_str(line).unwrap();
-            object["key"].as_str().unwrap().to_owned()
-        };
-        let keys: Vec<String> = text.lines().map(key).collect();
-        assert!(keys.len() >= count, "{keys:?}");
-        keys
+        let objects: Vec<_> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert!(objects.len() >= count, "{objects:?}");
+        objects
     }
 }
 
@@ -92,6 +88,28 @@ async fn csv_holds_readings_and_averages_in_files_of_their_own() {
     let averages = fs::read_to_string(path).unwrap();
     assert!(averages.starts_with("key,hub,source,parameter,"), "{averages}");
     assert_eq!(averages.lines().count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_written_after_all_is_not_written_again_in_other_batches() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let mut sink = build(file(path.clone(), FileFormat::JsonLines));
+    let records = averages(0..5);
+    let given_up = tokio::time::timeout(std::time::Duration::from_millis(50), sink.deliver(&records[..3])).await;
+    assert!(given_up.is_err());
+    let reader = tokio::task::spawn_blocking(move || fs::read_to_string(path).unwrap());
+
+    // A probe with one record, then a full batch that begins with what is written.
+    for batch in [&records[..1], &records[1..5]] {
+        let outcomes = sink.deliver(batch).await;
+        assert!(outcomes.len() == batch.len() && outcomes.iter().all(is_accepted), "{outcomes:?}");
+    }
+
+    sink.close().await;
+    let text = reader.await.unwrap();
+    assert_eq!(text.lines().count(), 5, "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -9,8 +9,14 @@ mod web;
 use std::future::Future;
 use std::time::Duration;
 
-use super::samples::{average_record, poll_record};
-use super::{Built, Outcome, Record, Sink};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::runner::{self, Circuit, DeliveryStatus};
+use super::samples::{average_record, late, poll_record};
+use super::{Built, Outcome, Record, Sink, live_queue};
 use crate::config::model::{self, Delivery, SinkKind};
 
 /// What the suite needs of a far end.
@@ -27,8 +33,14 @@ trait FarEnd: Sized {
     /// Brings it back, where it was.
     fn come_back(&mut self) -> impl Future<Output = ()>;
 
-    /// The keys of at least so many objects that arrived, in the order of their arrival. Waits for them.
-    fn arrived(&mut self, count: usize) -> impl Future<Output = Vec<String>>;
+    /// At least so many objects that arrived, in the order of their arrival. Waits for them.
+    fn objects(&mut self, count: usize) -> impl Future<Output = Vec<Value>>;
+
+    /// Their keys.
+    async fn arrived(&mut self, count: usize) -> Vec<String> {
+        let key = |object: &Value| object["key"].as_str().unwrap().to_owned();
+        self.objects(count).await.iter().map(key).collect()
+    }
 }
 
 fn delivery() -> Delivery {
@@ -38,6 +50,8 @@ fn delivery() -> Delivery {
         retry_min: Duration::from_millis(10),
         retry_max: Duration::from_millis(100),
         live_queue: 10,
+        late_after: Duration::from_secs(300),
+        history_rate: 100,
     }
 }
 
@@ -84,6 +98,21 @@ async fn averages_and_readings_arrive<F: FarEnd>() {
     sink.close().await;
 }
 
+async fn a_late_average_says_so_in_every_payload<F: FarEnd>() {
+    let mut far_end = F::start().await;
+    let mut sink = build(far_end.kind());
+
+    let outcomes = sink.deliver(&[late(average_record(0)), average_record(1), late(poll_record(2))]).await;
+
+    assert!(outcomes.iter().all(is_accepted), "{outcomes:?}");
+    let objects = far_end.objects(4).await;
+    let said = |at: usize| (objects[at]["key"].as_str().unwrap(), &objects[at]["qualifiers"]);
+    assert_eq!(said(0), ("average-0", &json!(["late"])));
+    assert_eq!(said(1), ("average-1", &json!([])));
+    assert_eq!(said(2), ("poll-2/0", &json!([])));
+    sink.close().await;
+}
+
 async fn a_far_end_that_is_away_means_retry_and_nothing_is_lost<F: FarEnd>() {
     let mut far_end = F::start().await;
     far_end.vanish().await;
@@ -124,6 +153,30 @@ async fn a_sink_outlives_its_far_end<F: FarEnd>() {
     assert_eq!(delivered, 3, "the sink did not find back");
     assert_eq!(far_end.arrived(3).await, keys(0..3));
     sink.close().await;
+}
+
+async fn a_dead_far_end_gets_everything_when_it_is_back<F: FarEnd>() {
+    const LONG: Duration = Duration::from_secs(20);
+    let mut far_end = F::start().await;
+    let sink = build(far_end.kind());
+    far_end.vanish().await;
+    let (sender, queue) = live_queue("test", 100);
+    averages(0..20).into_iter().for_each(|record| sender.offer(record));
+    let (reported, mut status) = watch::channel(DeliveryStatus::default());
+    let running = tokio::spawn(runner::run("test", sink, queue, delivery(), CancellationToken::new(), reported));
+
+    let is_open = |status: &DeliveryStatus| matches!(status.circuit, Circuit::Open { .. });
+    timeout(LONG, status.wait_for(is_open)).await.unwrap().unwrap();
+    far_end.come_back().await;
+    drop(sender);
+    timeout(LONG, running).await.unwrap().unwrap();
+
+    assert_eq!(status.borrow().delivered, 20);
+    assert_eq!(status.borrow().circuit, Circuit::Closed);
+    let mut arrived = far_end.arrived(20).await;
+    // A broker may have the first of them from a probe that it could not confirm.
+    arrived.dedup();
+    assert_eq!(arrived, keys(0..20));
 }
 
 async fn a_record_tried_again_has_the_same_key<F: FarEnd>() {
@@ -187,8 +240,10 @@ macro_rules! contract {
             $far_end,
             what_is_accepted_has_arrived_in_order,
             averages_and_readings_arrive,
+            a_late_average_says_so_in_every_payload,
             a_far_end_that_is_away_means_retry_and_nothing_is_lost,
             a_sink_outlives_its_far_end,
+            a_dead_far_end_gets_everything_when_it_is_back,
             a_record_tried_again_has_the_same_key,
             a_dropped_attempt_does_not_spoil_the_next,
             close_lets_everything_accepted_arrive,

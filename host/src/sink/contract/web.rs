@@ -129,10 +129,10 @@ impl FarEnd for Web {
         self.serving = Some(serve(listener, Arc::clone(&self.authority)));
     }
 
-    async fn arrived(&mut self, count: usize) -> Vec<String> {
-        let keys: Vec<String> = self.requests().iter().flat_map(keys_of).collect();
-        assert!(keys.len() >= count, "{keys:?}");
-        keys
+    async fn objects(&mut self, count: usize) -> Vec<Value> {
+        let objects: Vec<Value> = self.requests().into_iter().flat_map(|request| request.objects).collect();
+        assert!(objects.len() >= count, "{objects:?}");
+        objects
     }
 }
 

@@ -1,8 +1,8 @@
 //! Files on disk, or a stream such as standard output: one line per object, or CSV.
 //!
 //! Writing may stop for long (a full disk, a pipe that nobody reads), so one thread per sink does it and the
-//! sink waits for the thread with the runner's patience. A batch that was written after the runner had given
-//! up waiting is not written again.
+//! sink waits for the thread with the runner's patience. What was written after the runner had given up waiting is not
+//! written again, in whatever batches it comes.
 //!
 //! Invariant: on disk, a record is accepted only after its line was synchronized; a line that a crash cut short was
 //! never accepted and is removed before the next one is written.
@@ -43,7 +43,11 @@ impl FileSink {
 impl Sink for FileSink {
     async fn deliver(&mut self, records: &[Record]) -> Vec<Outcome> {
         let mut outcomes = Vec::with_capacity(records.len());
-        for run in self.form.runs(records) {
+        let keys: Vec<Arc<str>> = records.iter().map(|record| Arc::clone(&record.key)).collect();
+        if let Some((count, written)) = self.peer.written_ahead(&keys).await {
+            outcomes.resize(count, answer::outcome(Ok(written)));
+        }
+        for run in self.form.runs(records.get(outcomes.len()..).unwrap_or_default()) {
             let keys = run.iter().map(|record| Arc::clone(&record.key)).collect();
             let batch = Batch { keys, header: self.form.header(run), lines: self.form.lines(run) };
             let outcome = answer::outcome(self.peer.append(batch).await);

@@ -46,6 +46,14 @@ pub(super) enum WriteError {
 pub(super) struct Peer {
     jobs: Option<mpsc::Sender<Job>>,
     under_way: Option<UnderWay>,
+    ahead: Option<Ahead>,
+}
+
+/// Records that were written after the runner had given up waiting: it offers them again, in what batches it likes.
+#[derive(Debug)]
+struct Ahead {
+    keys: Vec<Arc<str>>,
+    written: Written,
 }
 
 #[derive(Debug)]
@@ -73,20 +81,33 @@ impl Peer {
                 let _ = job.done.send(target.append(&job.batch));
             }
         })?;
-        Ok(Peer { jobs: Some(jobs), under_way: None })
+        Ok(Peer { jobs: Some(jobs), under_way: None, ahead: None })
     }
 
-    /// Appends the batch, one at a time. Cancel safe: a batch that was given to the thread is waited for by the next
-    /// call, and not written again if it is the same.
-    pub(super) async fn append(&mut self, batch: Batch) -> Result<Written, WriteError> {
+    /// How many of the records with these keys, from the first on, were written by a batch that was given up. Waits for
+    /// the end of such a batch. Cancel safe.
+    pub(super) async fn written_ahead(&mut self, keys: &[Arc<str>]) -> Option<(usize, Written)> {
         if let Some(earlier) = &mut self.under_way {
             let result = (&mut earlier.done).await;
-            let is_same = earlier.keys == batch.keys;
+            let earlier = std::mem::take(&mut earlier.keys);
             self.under_way = None;
-            if let (true, Ok(Ok(written))) = (is_same, result) {
-                return Ok(written);
+            if let Ok(Ok(written)) = result {
+                let _before = self.ahead.take().map(|ahead| ahead.keys).unwrap_or_default();
+                self.ahead = Some(Ahead { keys: earlier, written });
             }
         }
+        let ahead = self.ahead.take()?;
+        let count = keys.iter().take_while(|key| ahead.keys.contains(key)).count();
+        // When it begins with others, those that were written have been told of.
+        if count == 0 {
+            return None;
+        }
+        Some((count, self.ahead.insert(ahead).written))
+    }
+
+    /// Appends the batch, one at a time, and after [`Peer::written_ahead`]. Cancel safe: a batch that was given to the
+    /// thread is what that one waits for.
+    pub(super) async fn append(&mut self, batch: Batch) -> Result<Written, WriteError> {
         let (done_tx, done) = oneshot::channel();
         let keys = batch.keys.clone();
         let jobs = self.jobs.as_ref().ok_or(WriteError::Ended)?;

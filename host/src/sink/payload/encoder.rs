@@ -67,10 +67,10 @@ impl Encoder {
     /// Appends one JSON object.
     pub fn write_json(&self, item: &Item<'_>, out: &mut Vec<u8>) {
         let key = item.key();
-        let (hub, key) = (&*self.hub, &*key);
+        let (hub, key, timeliness) = (&*self.hub, &*key, item.timeliness);
         match &item.subject {
             Subject::Average(average) => {
-                write_object(&self.averages, |member| member(&AverageRow { hub, key, average }), out);
+                write_object(&self.averages, |member| member(&AverageRow { hub, key, average, timeliness }), out);
             }
             Subject::Reading { reading, .. } => {
                 write_object(&self.readings, |member| member(&ReadingRow { hub, key, reading }), out);
@@ -100,10 +100,10 @@ impl Encoder {
     pub fn write_csv_rows(&self, record: &Record, out: &mut Vec<u8>) {
         for item in Item::of(record, Shape::Reading) {
             let key = item.key();
-            let (hub, key) = (&*self.hub, &*key);
+            let (hub, key, timeliness) = (&*self.hub, &*key, item.timeliness);
             match &item.subject {
                 Subject::Average(average) => {
-                    write_row(&self.averages, |member| member(&AverageRow { hub, key, average }), out);
+                    write_row(&self.averages, |member| member(&AverageRow { hub, key, average, timeliness }), out);
                 }
                 Subject::Reading { reading, .. } => {
                     write_row(&self.readings, |member| member(&ReadingRow { hub, key, reading }), out);

@@ -6,12 +6,13 @@ use std::ops::Range;
 use crate::average::Average;
 use crate::config::model::Shape;
 use crate::reading::Reading;
-use crate::sink::{Content, PollSelection, Record};
+use crate::sink::{Content, PollSelection, Record, Timeliness};
 
 /// One payload object to be.
 #[derive(Debug, Clone)]
 pub struct Item<'a> {
     record_key: &'a str,
+    pub(super) timeliness: Timeliness,
     /// What it speaks of.
     pub subject: Subject<'a>,
 }
@@ -41,7 +42,7 @@ pub enum Subject<'a> {
 impl<'a> Item<'a> {
     /// The objects that a record becomes, in order. A poll of which nothing was selected becomes none.
     pub fn of(record: &'a Record, shape: Shape) -> Vec<Item<'a>> {
-        let item = |subject| Item { record_key: &record.key, subject };
+        let item = |subject| Item { record_key: &record.key, timeliness: record.timeliness, subject };
         match (&record.content, shape) {
             (Content::Average(average), _) => vec![item(Subject::Average(average))],
             (Content::Poll(selection), Shape::Reading) => {

@@ -6,12 +6,25 @@
 use super::cell::Cell;
 use crate::average::Average;
 use crate::reading::{Reading, Value};
+use crate::sink::Timeliness;
+use crate::status::Qualifiers;
 
 /// What the members of an average are taken from.
 pub(super) struct AverageRow<'a> {
     pub hub: &'a str,
     pub key: &'a str,
     pub average: &'a Average,
+    pub timeliness: Timeliness,
+}
+
+impl AverageRow<'_> {
+    /// What is remarked on the average, and on its delivery.
+    fn qualifiers(&self) -> Qualifiers {
+        match self.timeliness {
+            Timeliness::OnTime => self.average.qualifiers,
+            Timeliness::Late => self.average.qualifiers.with(Qualifiers::LATE),
+        }
+    }
 }
 
 /// What the members of a reading are taken from.
@@ -56,7 +69,7 @@ pub(super) const AVERAGE: [(&str, AverageMember); 23] = [
     ("coverage", |row| Cell::Number(row.average.coverage)),
     ("state", |row| Cell::Text(row.average.state.name())),
     ("plant", |row| Cell::Text(row.average.plant.name())),
-    ("qualifiers", |row| Cell::Remarks(row.average.qualifiers)),
+    ("qualifiers", |row| Cell::Remarks(row.qualifiers())),
     ("revision", |row| Cell::Integer(row.average.key.revision.into())),
     ("configuration", |row| Cell::Text(&row.average.configuration)),
 ];

@@ -8,10 +8,11 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use super::*;
+use crate::average::Average;
 use crate::config::model::{Field, FieldMap, FieldSource, Shape};
 use crate::reading::{DeviceCatalog, PollSet};
-use crate::sink::samples::{average, poll_of};
-use crate::sink::{Content, PollSelection, Record};
+use crate::sink::samples::{average, late, poll_of};
+use crate::sink::{Content, PollSelection, Record, Timeliness};
 use crate::status::{InstrumentState, Qualifiers};
 use crate::time::Timestamp;
 
@@ -45,7 +46,7 @@ fn an_average_is_one_object_with_every_member() {
     let mut average = average(1);
     average.qualifiers = Qualifiers::DERIVED;
     average.max = None;
-    let record = Record { key: "k1".into(), content: Content::Average(Arc::new(average)) };
+    let record = average_of(average);
 
     let objects = objects(Shape::Reading, &FieldMap::default(), &record);
 
@@ -139,7 +140,7 @@ fn a_poll_with_several_samples_of_a_point_becomes_several_objects() {
 
 #[test]
 fn a_field_map_picks_names_and_order() {
-    let average_record = Record { key: "k1".into(), content: Content::Average(Arc::new(average(0))) };
+    let average_record = average_of(average(0));
     let map = fields(&[("v", "mean"), ("station", "= KZ-17"), ("p", "parameter"), ("dev", "device")]);
     assert_eq!(texts(Shape::Reading, &map, &average_record), [r#"{"v":41.25,"station":"KZ-17","p":"NO2","dev":null}"#]);
 
@@ -148,6 +149,23 @@ fn a_field_map_picks_names_and_order() {
         texts(Shape::Poll, &map, &record_of(poll_of(&["no2"], 0))),
         [r#"{"t":"1970-01-01T00:00:00Z","no2_ppb":0.5,"o2":null,"unit":"ppb"}"#]
     );
+}
+
+#[test]
+fn an_average_that_goes_out_late_says_so_beside_its_own_remarks() {
+    let derived = || average_of(Average { qualifiers: Qualifiers::DERIVED, ..average(0) });
+    let map = fields(&[("key", "key"), ("remarks", "qualifiers")]);
+    let check = |record: &Record, json: &str, csv: &str| {
+        assert_eq!(texts(Shape::Reading, &map, record), [json]);
+        assert_eq!(texts(Shape::Poll, &map, record), [json]);
+        let mut out = Vec::new();
+        Encoder::new("north", Shape::Reading, &map).unwrap().write_csv_rows(record, &mut out);
+        assert_eq!(String::from_utf8(out).unwrap(), csv);
+    };
+
+    check(&derived(), r#"{"key":"k1","remarks":["derived"]}"#, "k1,derived\r\n");
+    check(&late(derived()), r#"{"key":"k1","remarks":["derived","late"]}"#, "k1,derived;late\r\n");
+    check(&late(average_of(average(0))), r#"{"key":"k1","remarks":["late"]}"#, "k1,late\r\n");
 }
 
 #[test]
@@ -169,7 +187,7 @@ fn only_the_selected_points_are_written() {
     let set = poll_of(&["a", "b", "c"], 0);
     let wanted: Arc<[bool]> = Arc::from([false, true, false]);
     let content = Content::Poll(PollSelection { set: Arc::new(set), wanted: Some(wanted) });
-    let record = Record { key: "poll".into(), content };
+    let record = Record { key: "poll".into(), content, timeliness: Timeliness::OnTime };
 
     assert_eq!(
         texts(Shape::Poll, &FieldMap::default(), &record),
@@ -183,7 +201,7 @@ fn only_the_selected_points_are_written() {
 fn nothing_selected_is_no_object() {
     let wanted: Arc<[bool]> = Arc::from([false]);
     let content = Content::Poll(PollSelection { set: Arc::new(poll_of(&["a"], 0)), wanted: Some(wanted) });
-    let record = Record { key: "poll".into(), content };
+    let record = Record { key: "poll".into(), content, timeliness: Timeliness::OnTime };
     assert!(objects(Shape::Poll, &FieldMap::default(), &record).is_empty());
     assert!(objects(Shape::Reading, &FieldMap::default(), &record).is_empty());
 }
@@ -213,5 +231,10 @@ fn a_silent_device_still_becomes_an_object() {
 }
 
 fn record_of(set: PollSet) -> Record {
-    Record { key: "poll".into(), content: Content::Poll(PollSelection { set: Arc::new(set), wanted: None }) }
+    let content = Content::Poll(PollSelection { set: Arc::new(set), wanted: None });
+    Record { key: "poll".into(), content, timeliness: Timeliness::OnTime }
+}
+
+fn average_of(average: Average) -> Record {
+    Record { key: "k1".into(), content: Content::Average(Arc::new(average)), timeliness: Timeliness::OnTime }
 }

@@ -2,12 +2,14 @@
 //!
 //! The queue owns the records and their order; the runner owns time. It takes the oldest records, gives them to the
 //! sink in one attempt that is limited in time, and settles every outcome at once, so that one record that has to wait
-//! does not hold back the note that others arrived. A record that must be retried comes first in the next batch.
+//! does not hold back the note that others arrived. A record that must be retried comes first in the next batch. A far
+//! end that fails again and again is asked with one record at a time until it answers ([`Circuit`]).
 //!
 //! Invariant: one attempt at a time, and no record is offered to the sink while an older one that must be retried is
 //! left out.
 
 mod backoff;
+mod circuit;
 mod status;
 
 use std::pin::pin;
@@ -18,10 +20,13 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use self::backoff::Backoff;
+use self::circuit::Breaker;
+pub use self::circuit::Circuit;
 use self::status::Progress;
 pub use self::status::{Connection, DeliveryStatus};
-use super::{Outcome, Queue, Queued, Record, Settled, Sink};
+use super::{Attempt, Outcome, Queue, Queued, Record, Settled, Sink};
 use crate::config::model::Delivery;
+use crate::time::Timestamp;
 
 /// Longest time between the shutdown signal and the sink's close.
 pub const DRAIN: Duration = Duration::from_secs(5);
@@ -67,8 +72,9 @@ async fn deliver_all<S: Sink, Q: Queue>(
     progress: &mut Progress,
 ) {
     let mut backoff = Backoff::new(delivery.retry_min, delivery.retry_max);
+    let mut breaker = Breaker::default();
     loop {
-        let most = delivery.batch.min(sink.batch()).max(1);
+        let most = breaker.most(delivery.batch.min(sink.batch()).max(1));
         let records = next(queue, most, shutdown).await;
         if records.is_empty() {
             return;
@@ -79,7 +85,8 @@ async fn deliver_all<S: Sink, Q: Queue>(
         let settled = attempt(sink, records, limit).await;
         let must_wait = settled.iter().any(|settled| matches!(settled.outcome, Outcome::Retry { .. }));
         let moved = settled.iter().any(|settled| !matches!(settled.outcome, Outcome::Retry { .. }));
-        progress.note(&settled);
+        breaker.note(&settled);
+        progress.note(&settled, breaker.circuit());
         queue.settle(settled).await;
         if moved {
             backoff.reset();
@@ -113,15 +120,16 @@ async fn next<Q: Queue>(queue: &mut Q, most: usize, shutdown: &CancellationToken
 /// One attempt: as many settlements as records, whatever the sink says.
 async fn attempt<S: Sink>(sink: &mut S, queued: Vec<Queued>, limit: Duration) -> Vec<Settled> {
     let (ids, records): (Vec<u64>, Vec<Record>) = queued.into_iter().map(|queued| (queued.id, queued.record)).unzip();
-    let begin = Instant::now();
+    let (sent, begin) = (Timestamp::now(), Instant::now());
     let outcomes = {
         let deliver = pin!(sink.deliver(&records));
         timeout(limit, deliver).await
     };
     let mut outcomes = outcomes.unwrap_or_default().into_iter();
-    let took = begin.elapsed();
+    let (attempt, took) = (Attempt { sent, answered: Timestamp::now() }, begin.elapsed());
     let without_answer = || Outcome::Retry { reason: format!("no answer within {} ms", took.as_millis()) };
-    ids.into_iter().map(|id| Settled { id, outcome: outcomes.next().unwrap_or_else(without_answer) }).collect()
+    let settle = |id| Settled { id, outcome: outcomes.next().unwrap_or_else(without_answer), attempt };
+    ids.into_iter().map(settle).collect()
 }
 
 #[cfg(test)]

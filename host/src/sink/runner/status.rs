@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::circuit::{Circuit, FAILURES_TO_OPEN};
 use crate::sink::{Outcome, Settled};
 use crate::time::Timestamp;
 
@@ -18,6 +19,8 @@ pub struct DeliveryStatus {
     pub retries: u64,
     /// What the last attempt showed.
     pub connection: Connection,
+    /// Whether full batches are tried, or one record at a time.
+    pub circuit: Circuit,
     /// Why the last failed attempt failed. Kept after the end of the trouble.
     pub last_error: Option<String>,
     /// When the far end last confirmed something.
@@ -65,8 +68,8 @@ impl Progress {
         }
     }
 
-    /// Takes note of one attempt.
-    pub(super) fn note(&mut self, settled: &[Settled]) {
+    /// Takes note of one attempt, and of what it made of the circuit.
+    pub(super) fn note(&mut self, settled: &[Settled], circuit: Circuit) {
         let now = Timestamp::now();
         let (mut accepted, mut rejected, mut first_rejection, mut failure) = (0, 0, None, None);
         for settled in settled {
@@ -79,7 +82,10 @@ impl Progress {
                 Outcome::Retry { reason } => failure = failure.or(Some(reason)),
             }
         }
-        let before = self.status.borrow().connection;
+        let (connection_before, circuit_before) = {
+            let status = self.status.borrow();
+            (status.connection, status.circuit)
+        };
         self.status.send_modify(|status| {
             status.delivered += accepted;
             status.rejected += rejected;
@@ -96,11 +102,13 @@ impl Progress {
                 (false, up @ Connection::Up { .. }) => up,
                 (false, _) => Connection::Up { since: now },
             };
+            status.circuit = circuit;
         });
         if let Some(reason) = first_rejection {
             self.log_rejections(now, usize::try_from(rejected).unwrap_or(usize::MAX), reason);
         }
-        self.log_connection(now, before, failure);
+        self.log_connection(now, connection_before, circuit_before, failure);
+        self.log_opening(circuit_before, circuit, failure);
     }
 
     /// The end of the drain cut an attempt short.
@@ -108,7 +116,7 @@ impl Progress {
         tracing::warn!(sink = self.name, "the last attempt did not end in time; what was not confirmed stays queued");
     }
 
-    fn log_connection(&mut self, now: Timestamp, before: Connection, failure: Option<&String>) {
+    fn log_connection(&mut self, now: Timestamp, before: Connection, circuit: Circuit, failure: Option<&String>) {
         match (before, failure) {
             (Connection::Down { .. }, Some(_)) => self.retries_of_this_trouble += 1,
             (_, Some(reason)) => {
@@ -117,14 +125,33 @@ impl Progress {
             }
             (Connection::Down { since }, None) => {
                 let lasted_s = now.since(since).as_secs();
+                let circuit_open_s = match circuit {
+                    Circuit::Open { since } => Some(now.since(since).as_secs()),
+                    Circuit::Closed => None,
+                };
                 tracing::info!(
                     sink = self.name,
                     lasted_s,
+                    circuit_open_s,
                     retries = self.retries_of_this_trouble,
                     "delivery works again"
                 );
             }
             (_, None) => {}
+        }
+    }
+
+    fn log_opening(&self, before: Circuit, after: Circuit, failure: Option<&String>) {
+        if let (Circuit::Closed, Circuit::Open { .. }, Some(reason)) = (Circuit::Closed, after, failure)
+            && before == before
+        {
+            let failures = FAILURES_TO_OPEN;
+            tracing::warn!(
+                sink = self.name,
+                failures,
+                reason,
+                "only one record at a time is tried until the far end answers"
+            );
         }
     }
 

@@ -1,0 +1,235 @@
+//! What happened, as it stands in the chain beside what was measured: a JSON object with a member `event`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::Timestamp;
+
+/// Something that happened to the hub, its devices or its journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The first entry of a journal.
+    Begin {
+        /// Of this file.
+        format: i64,
+        /// Checks the signatures, 64 hexadecimal digits.
+        public_key: String,
+    },
+    /// From here on another key signs.
+    Key {
+        /// Checks the signatures, 64 hexadecimal digits.
+        public_key: String,
+    },
+    /// The entries before this one were written under a format without a chain; what they were when it was converted is covered.
+    Converted {
+        /// Their format.
+        from: i64,
+        /// The last of them.
+        through: u64,
+    },
+    /// Entries that had been committed were not there any more when the journal was opened.
+    Lost {
+        /// The first.
+        first: u64,
+        /// The last.
+        last: u64,
+        /// What is known of it.
+        what: String,
+    },
+    /// The end of the journal was not what the last commit had left.
+    Altered {
+        /// Which entry.
+        entry: u64,
+        /// What does not hold.
+        what: String,
+    },
+    /// The file of the journal could not be read any more and was renamed; this journal goes on in its place.
+    SetAside {
+        /// Where the other one is now.
+        file: String,
+        /// What was wrong with it.
+        what: String,
+    },
+    /// A hub started.
+    Start {
+        /// Its name.
+        hub: String,
+        /// Its version.
+        version: String,
+        /// How the one before it had ended.
+        after: Ending,
+        /// When that one wrote its last entry.
+        last: Option<Timestamp>,
+    },
+    /// A hub ended as it should.
+    Stop {
+        /// Its name.
+        hub: String,
+    },
+    /// A configuration took effect.
+    Configuration {
+        /// SHA-256 of its text.
+        digest: String,
+        /// The whole of it, secrets as references.
+        text: String,
+        /// What it touched.
+        applied: Vec<String>,
+    },
+    /// How the averages of each source are made under a configuration: what a recomputation needs.
+    Streams {
+        /// Digest of the configuration.
+        configuration: String,
+        /// One object for each parameter of each source under each rule set.
+        streams: serde_json::Value,
+    },
+    /// A plugin was loaded.
+    Plugin {
+        /// Its name in the configuration.
+        plugin: String,
+        /// Its file.
+        file: String,
+        /// SHA-256 of the file.
+        digest: String,
+    },
+    /// A device began to do something else.
+    Device {
+        /// Which.
+        device: String,
+        /// What it does now.
+        phase: DevicePhase,
+        /// Why.
+        reason: String,
+    },
+    /// A parameter of a source cannot be taken from its device any more.
+    Problem {
+        /// What, in words.
+        what: String,
+    },
+    /// An instrument was told to do something.
+    Command {
+        /// Which device.
+        device: String,
+        /// What.
+        command: String,
+        /// How.
+        arguments: String,
+        /// What it said.
+        answer: Option<String>,
+        /// Why it did not.
+        refusal: Option<String>,
+    },
+    /// The wall clock jumped against the monotonic one.
+    ClockStep {
+        /// By so much; less than zero: backwards.
+        seconds: f64,
+        /// What the wall clock would have shown.
+        expected: Timestamp,
+    },
+    /// Nothing could be stored for a while.
+    Storage {
+        /// Since when.
+        from: Timestamp,
+        /// Until when.
+        to: Timestamp,
+        /// What the disk said.
+        error: String,
+        /// Whether it was full.
+        full: bool,
+        /// Readings that did not fit into memory meanwhile.
+        lost: Vec<LostReadings>,
+    },
+    /// An alarm was raised or cleared.
+    Alarm {
+        /// Its name.
+        alarm: String,
+        /// Raised or not.
+        raised: bool,
+        /// More of it in words.
+        detail: String,
+    },
+    /// A period is delivered to a sink again.
+    Resend {
+        /// The sink.
+        sink: String,
+        /// Start of the period.
+        from: Timestamp,
+        /// Its end.
+        to: Timestamp,
+        /// How many deliveries were queued.
+        deliveries: u64,
+    },
+    /// A period was derived again.
+    Recompute {
+        /// Start of the period.
+        from: Timestamp,
+        /// Its end.
+        to: Timestamp,
+        /// Averages that came out as they stood.
+        identical: u64,
+        /// Averages that got another revision.
+        revised: u64,
+        /// Why.
+        reason: String,
+        /// On whose behalf.
+        author: String,
+    },
+    /// Entries whose time was over, or for which there was no more room, were taken away.
+    Pruned {
+        /// Class of the entries.
+        class: String,
+        /// Why: `age` or `bytes`.
+        reason: String,
+        /// How many.
+        entries: u64,
+        /// What is missing from the chain around them, first, last and the hash of the last: the rest goes on behind it.
+        runs: Vec<(u64, u64, String)>,
+    },
+    /// Written by a later version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// How a hub ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// There was none before.
+    First,
+    /// As it should.
+    Clean,
+    /// Without a stop: it was killed, fell, or lost its power.
+    Unclean,
+}
+
+/// What a device does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names are those of the device's task")]
+pub enum DevicePhase {
+    Starting,
+    Running,
+    Failing,
+    Restarting,
+    Parked,
+    Stopped,
+}
+
+/// Readings of one device that could not be stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LostReadings {
+    /// The device.
+    pub device: String,
+    /// When the first of them was received.
+    pub from: Timestamp,
+    /// When the last of them was.
+    pub to: Timestamp,
+    /// How many.
+    pub readings: u64,
+}
+
+impl Event {
+    /// As it stands in the journal.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}

@@ -1,0 +1,159 @@
+//! Deliveries: queued with their average in one transaction, settled when the far end has spoken, queued again on demand.
+
+use rusqlite::params;
+use serde_json::json;
+
+use super::event::Event;
+use super::orders::{Derived, Place, Settlement, Verdict};
+use super::schema::KIND_DELIVERIES;
+use super::store::{Commit, length_s, length_s_of, sha256};
+use crate::average::Average;
+use crate::time::Timestamp;
+
+impl Commit<'_> {
+    pub(super) fn queue(&self, sink: &str, key: &str, average: &Average, body: &str) -> rusqlite::Result<()> {
+        let of = &average.key;
+        self.transaction
+            .prepare_cached(
+                "INSERT OR IGNORE INTO delivery (sink, key, source, parameter, rule_set, start, length_s, revision, ends, state, queued, \
+                 content_hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'queued', ?10, ?11)",
+            )?
+            .execute(params![
+                sink,
+                key,
+                of.source,
+                of.parameter,
+                of.rule_set,
+                of.start.0,
+                length_s(average),
+                of.revision,
+                average.end().0,
+                self.at.0,
+                sha256(body),
+            ])?;
+        Ok(())
+    }
+
+    /// Another revision of averages, each with the next number, to all sinks that an earlier revision went to.
+    pub fn revisions(&mut self, averages: &[Average]) -> rusqlite::Result<()> {
+        let mut derived = Vec::new();
+        for average in averages {
+            let mut average = average.clone();
+            let key = &mut average.key;
+            let of = params![key.source, key.parameter, key.rule_set, key.start.0, length_s_of(average.length)];
+            let newest: Option<u32> = self
+                .transaction
+                .prepare_cached(
+                    "SELECT max(revision) FROM average WHERE source = ?1 AND parameter = ?2 AND rule_set = ?3 AND start = ?4 \
+                     AND length_s = ?5",
+                )?
+                .query_row(of, |row| row.get(0))?;
+            let of = params![key.source, key.parameter, key.rule_set, key.start.0, length_s_of(average.length)];
+            let mut statement = self.transaction.prepare_cached(
+                "SELECT sink, max(key) FROM delivery WHERE source = ?1 AND parameter = ?2 AND rule_set = ?3 AND start = ?4 \
+                 AND length_s = ?5 GROUP BY sink",
+            )?;
+            let sinks = statement.query_map(of, |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+            let sinks = sinks.collect::<Result<Vec<_>, _>>()?;
+            key.revision = newest.map_or(0, |newest| newest + 1);
+            // A key ends with the revision.
+            let deliveries = sinks.into_iter().map(|(sink, known)| {
+                let stem = known.rsplit_once('/').map_or(known.as_str(), |(stem, _)| stem);
+                (sink, format!("{stem}/{}", key.revision))
+            });
+            derived.push(Derived { deliveries: deliveries.collect(), average, gap: None });
+        }
+        self.averages(&derived)
+    }
+
+    /// Queues what a sink was given of a period once more. Returns how many.
+    pub fn resend(&mut self, sink: &str, from: Timestamp, to: Timestamp) -> rusqlite::Result<u64> {
+        let queued = self
+            .transaction
+            .prepare_cached(
+                "UPDATE delivery SET state = 'queued', queued = ?4 WHERE sink = ?1 AND start >= ?2 AND start < ?3 AND state <> 'queued'",
+            )?
+            .execute(params![sink, from.0, to.0, self.at.0])?;
+        let deliveries = u64::try_from(queued).unwrap_or(u64::MAX);
+        self.event(&Event::Resend { sink: sink.to_owned(), from, to, deliveries })?;
+        Ok(deliveries)
+    }
+
+    /// What became of deliveries. What the far end took or refused for good is an entry; a failed attempt is only counted.
+    pub fn settle(&mut self, settlements: &[Settlement]) -> rusqlite::Result<()> {
+        let entry = self.end.seq + 1;
+        let mut lines = Vec::new();
+        for settlement in settlements {
+            self.settle_one(settlement, entry, &mut lines)?;
+        }
+        if !lines.is_empty() {
+            self.add(KIND_DELIVERIES, serde_json::Value::Array(lines).to_string().as_bytes())?;
+        }
+        Ok(())
+    }
+
+    fn settle_one(
+        &self,
+        settlement: &Settlement,
+        entry: u64,
+        lines: &mut Vec<serde_json::Value>,
+    ) -> rusqlite::Result<()> {
+        let sink = &settlement.sink;
+        for tried in &settlement.averages {
+            let (state, answer) = match &tried.verdict {
+                Verdict::Acknowledged(answer) => ("acknowledged", answer),
+                Verdict::Rejected(reason) => ("rejected", reason),
+                Verdict::Again(reason) => ("queued", reason),
+            };
+            let is_over = state != "queued";
+            let changed = self
+                .transaction
+                .prepare_cached(
+                    "UPDATE delivery SET state = ?3, answer = ?4, answer_hash = ?5, attempts = attempts + 1, last_try = ?6, \
+                     first_try = coalesce(first_try, ?6), answered = ?7, late = ?8, entry = coalesce(?9, entry) \
+                     WHERE sink = ?1 AND id = ?2",
+                )?
+                .execute(params![
+                    sink,
+                    tried.delivery,
+                    state,
+                    answer,
+                    is_over.then(|| sha256(answer)),
+                    tried.sent.0,
+                    is_over.then_some(tried.answered.0),
+                    tried.late,
+                    is_over.then_some(entry as i64),
+                ])?;
+            if is_over && changed > 0 {
+                lines.push(json!({ "sink": sink, "key": tried.key, "state": state, "sent": tried.sent, "answered": tried.answered,
+                    "late": tried.late, "answer": answer, "answer_hash": sha256(answer) }));
+            }
+        }
+        for (key, reason) in &settlement.rejected {
+            self.transaction
+                .prepare_cached(
+                    "INSERT OR IGNORE INTO delivery (sink, key, state, queued, attempts, first_try, last_try, answered, answer, \
+                     answer_hash, entry) VALUES (?1, ?2, 'rejected', ?3, 1, ?3, ?3, ?3, ?4, ?5, ?6)",
+                )?
+                .execute(params![sink, key, self.at.0, reason, sha256(reason), entry as i64])?;
+            lines.push(json!({ "sink": sink, "key": key, "state": "rejected", "sent": self.at, "answered": self.at, "late": false,
+                "answer": reason, "answer_hash": sha256(reason) }));
+        }
+        self.place(sink, settlement.place)
+    }
+
+    fn place(&self, sink: &str, place: Option<Place>) -> rusqlite::Result<()> {
+        match place {
+            None => {}
+            Some(Place::At(cursor)) => {
+                self.transaction
+                    .prepare_cached("INSERT OR REPLACE INTO cursor (sink, entry, item) VALUES (?1, ?2, ?3)")?
+                    .execute(params![sink, cursor.entry as i64, cursor.item])?;
+            }
+            Some(Place::Forgotten) => {
+                self.transaction.prepare_cached("DELETE FROM cursor WHERE sink = ?1")?.execute([sink])?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -104,6 +104,27 @@ pub fn read<E: From<String>>(
     if bytes.0.is_empty() { Ok(sets) } else { Err(format!("{} bytes behind the last set", bytes.0.len()).into()) }
 }
 
+/// How many readings a block holds, without reading them.
+pub fn rows(block: &[u8]) -> Result<u64, String> {
+    let mut bytes = Bytes(block);
+    let (_, count) = (bytes.u8()?, bytes.u32()?);
+    let mut total = 0;
+    for _ in 0..count {
+        bytes.take(16)?;
+        let rows = bytes.u32()? as usize;
+        let present = bytes.u8()?;
+        let widths = [(QUALIFIERS, 4), (STATUSES, 8), (RAWS, 8), (TIMES, 8)];
+        let width: usize =
+            11 + widths.iter().filter(|(bit, _)| present & bit != 0).map(|(_, width)| width).sum::<usize>();
+        bytes.take(rows.saturating_mul(width))?;
+        if present & TEXTS != 0 {
+            bytes.texts()?;
+        }
+        total += rows as u64;
+    }
+    Ok(total)
+}
+
 struct Bytes<'a>(&'a [u8]);
 
 impl<'a> Bytes<'a> {
@@ -219,6 +240,11 @@ mod tests {
         };
         assert_eq!(bits(&read), bits(&sets()));
         assert_eq!(format!("{read:?}"), format!("{:?}", sets()));
+    }
+
+    #[test]
+    fn readings_are_counted_without_being_read() {
+        assert_eq!(rows(&written()), Ok(3));
     }
 
     #[test]

@@ -95,6 +95,7 @@ CREATE TABLE gap (
     PRIMARY KEY (source, parameter, rule_set, start, length_s, revision)
 ) STRICT;
 CREATE INDEX gap_by_time ON gap (start);
+CREATE INDEX gap_by_entry ON gap (entry);
 
 CREATE TABLE delivery (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -117,7 +118,6 @@ CREATE TABLE delivery (
 ) STRICT;
 CREATE INDEX delivery_queued ON delivery (sink, ends, id) WHERE state = 'queued';
 CREATE INDEX delivery_by_average ON delivery (source, parameter, rule_set, start, length_s);
-CREATE INDEX delivery_by_end ON delivery (ends);
 CREATE INDEX delivery_rejected ON delivery (sink, id) WHERE state = 'rejected';
 
 CREATE TABLE stream (

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use super::{FarEnd, averages, build, contract, is_accepted, is_retry};
 use crate::config::model::{FieldMap, File, FileFormat, Shape, SinkKind};
-use crate::sink::Sink;
 use crate::sink::samples::{average_record, poll_record};
+use crate::sink::{Built, Record, Sink};
 
 struct Disk {
     folder: tempfile::TempDir,
@@ -60,6 +60,18 @@ impl FarEnd for Disk {
     }
 }
 
+fn pipe_in(folder: &tempfile::TempDir) -> PathBuf {
+    let path = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    path
+}
+
+/// An attempt that finds nobody who reads.
+async fn give_up(sink: &mut Built, records: &[Record]) {
+    let attempt = tokio::time::timeout(std::time::Duration::from_millis(50), sink.deliver(records));
+    assert!(attempt.await.is_err());
+}
+
 contract!(Disk);
 
 #[tokio::test]
@@ -93,12 +105,10 @@ async fn csv_holds_readings_and_averages_in_files_of_their_own() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_written_after_all_is_not_written_again_in_other_batches() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("pipe");
-    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let path = pipe_in(&folder);
     let mut sink = build(file(path.clone(), FileFormat::JsonLines));
     let records = averages(0..5);
-    let given_up = tokio::time::timeout(std::time::Duration::from_millis(50), sink.deliver(&records[..3])).await;
-    assert!(given_up.is_err());
+    give_up(&mut sink, &records[..3]).await;
     let reader = tokio::task::spawn_blocking(move || fs::read_to_string(path).unwrap());
 
     // A probe with one record, then a full batch that begins with what is written.
@@ -113,16 +123,38 @@ async fn what_was_written_after_all_is_not_written_again_in_other_batches() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_that_stops_again_and_again_gets_each_record_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = pipe_in(&folder);
+    let mut sink = build(file(path.clone(), FileFormat::JsonLines));
+    let (read_tx, may_read) = std::sync::mpsc::channel::<()>();
+    // More than a pipe holds: the second attempt stops in the middle, after it was told that the first arrived.
+    let records = averages(0..1000);
+    give_up(&mut sink, &records[..1]).await;
+    let reader = tokio::task::spawn_blocking(move || {
+        let pipe = fs::File::open(path).unwrap();
+        may_read.recv().unwrap();
+        std::io::read_to_string(pipe).unwrap()
+    });
+    give_up(&mut sink, &records).await;
+    read_tx.send(()).unwrap();
+
+    let outcomes = sink.deliver(&records).await;
+
+    assert!(outcomes.len() == 1000 && outcomes.iter().all(is_accepted));
+    sink.close().await;
+    assert_eq!(reader.await.unwrap().lines().count(), 1000);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pipe_is_written_as_soon_as_somebody_reads() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("pipe");
-    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let path = pipe_in(&folder);
     let mut sink = build(file(path.clone(), FileFormat::JsonLines));
 
     // Nobody reads: the runner gives up waiting.
     let records = [average_record(0)];
-    let waiting = tokio::time::timeout(std::time::Duration::from_millis(50), sink.deliver(&records)).await;
-    assert!(waiting.is_err());
+    give_up(&mut sink, &records).await;
 
     let reader = tokio::task::spawn_blocking(move || fs::read_to_string(path).unwrap());
     assert!(sink.deliver(&records).await.iter().all(is_accepted));

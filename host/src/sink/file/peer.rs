@@ -92,8 +92,8 @@ impl Peer {
             let earlier = std::mem::take(&mut earlier.keys);
             self.under_way = None;
             if let Ok(Ok(written)) = result {
-                let _before = self.ahead.take().map(|ahead| ahead.keys).unwrap_or_default();
-                self.ahead = Some(Ahead { keys: earlier, written });
+                let before = self.ahead.take().map(|ahead| ahead.keys).unwrap_or_default();
+                self.ahead = Some(Ahead { keys: before.into_iter().chain(earlier).collect(), written });
             }
         }
         let ahead = self.ahead.take()?;

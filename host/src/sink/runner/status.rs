@@ -142,9 +142,7 @@ impl Progress {
     }
 
     fn log_opening(&self, before: Circuit, after: Circuit, failure: Option<&String>) {
-        if let (Circuit::Closed, Circuit::Open { .. }, Some(reason)) = (Circuit::Closed, after, failure)
-            && before == before
-        {
+        if let (Circuit::Closed, Circuit::Open { .. }, Some(reason)) = (before, after, failure) {
             let failures = FAILURES_TO_OPEN;
             tracing::warn!(
                 sink = self.name,

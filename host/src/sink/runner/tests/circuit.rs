@@ -94,26 +94,3 @@ async fn a_far_end_that_is_back_at_the_stop_gets_all_that_waits() {
     assert_eq!(keys(&calls)[3..], ["poll-0", "poll-1 poll-2 poll-3", "poll-4"]);
     assert_eq!(status.delivered, 5);
 }
-
-#[tokio::test(start_paused = true)]
-async fn the_log_says_once_that_the_circuit_opens_and_once_that_delivery_works_again() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("log");
-    let file = std::fs::File::create(&path).unwrap();
-    let subscriber = tracing_subscriber::fmt().with_writer(file).with_ansi(false).with_target(false).without_time();
-    let logging = tracing::subscriber::set_default(subscriber.finish());
-
-    start(5, WhenEmpty::End, vec![away(); 6]).calls().await;
-
-    drop(logging);
-    let text = std::fs::read_to_string(&path).unwrap();
-    let expected = [
-        r#"WARN delivery fails, will be tried until it works sink="test" reason="away""#,
-        r#"WARN only one record at a time is tried until the far end answers sink="test" failures=3 reason="away""#,
-        r#"INFO delivery works again sink="test" lasted_s="#,
-    ];
-    let lines: Vec<&str> = text.lines().map(str::trim_start).collect();
-    assert_eq!(lines.len(), expected.len(), "{text}");
-    assert!(lines.iter().zip(expected).all(|(line, expected)| line.starts_with(expected)), "{text}");
-    assert!(lines[2].contains(" circuit_open_s="), "{text}");
-}

@@ -1,0 +1,1 @@
+//! Every way to alter a journal that we know is found and located.

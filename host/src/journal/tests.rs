@@ -37,7 +37,7 @@ fn settings() -> model::Journal {
     model::Journal { commit_interval: Duration::from_millis(5), ..model::Journal::default() }
 }
 
-fn set(device: &str, value: f64) -> Arc<PollSet> {
+pub(super) fn set(device: &str, value: f64) -> Arc<PollSet> {
     let point = Point { id: "no2".into(), label: "NO2".into(), unit: "[ppb]".into(), kind: PointKind::Number };
     let catalog = DeviceCatalog {
         device: device.into(),
@@ -55,7 +55,7 @@ fn set(device: &str, value: f64) -> Arc<PollSet> {
     Arc::new(PollSet { catalog: Arc::new(catalog), received_at: Timestamp(42), columns })
 }
 
-fn derived(start: i64, sink: &str) -> Derived {
+pub(super) fn derived(start: i64, sink: &str) -> Derived {
     let key = AverageKey {
         source: "stack-1".into(),
         parameter: "NO2".into(),

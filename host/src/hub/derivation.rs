@@ -85,7 +85,7 @@ impl Derivation {
             let mut outages = Outages::default();
             reader.events(from.before(EVENT_SLACK)..Timestamp(i64::MAX), |at, event| note(&mut outages, at, &event))?;
             self.lock().outages = outages;
-            reader.replay(from.before(CLOCK_SLACK), |entry, set| fresh.take(entry, &set))?;
+            reader.replay(from.before(CLOCK_SLACK)..Timestamp(i64::MAX), |entry, set| fresh.take(entry, &set))?;
         }
         fresh.seen(through);
         // The long part is done without the lock, which the journal's writer needs; what was committed meanwhile is little.

@@ -38,3 +38,17 @@ pub enum CommandError {
     #[error("{0}")]
     Refused(String),
 }
+
+/// Why a hub, or its journal, did not do what it was asked.
+#[derive(Debug, Error)]
+pub enum ControlError {
+    /// The connection to the running hub ended without an answer.
+    #[error("the running hub did not answer")]
+    Broken(#[source] std::io::Error),
+    /// It says no.
+    #[error("{0}")]
+    Refused(String),
+    /// No hub runs, and the journal cannot be opened.
+    #[error(transparent)]
+    Journal(JournalError),
+}

@@ -6,11 +6,13 @@
 //!
 //! Invariant: no reading crosses from one unit to another except along the path device, journal, line, route, sink.
 
+pub mod control;
 mod derivation;
 mod error;
 pub mod offline;
 mod outlet;
 mod queue;
+pub mod recompute;
 pub mod single;
 mod units;
 
@@ -32,7 +34,7 @@ use crate::sink::runner::DeliveryStatus;
 use crate::sink::{Built, LiveSender};
 use crate::time::Timestamp;
 use derivation::Derivation;
-pub use error::{CommandError, HubError};
+pub use error::{CommandError, ControlError, HubError};
 use outlet::{HubOutlet, LiveRoutes};
 use queue::{JournalQueue, ReadingRoutes};
 use units::{DeviceKey, DeviceUnit, SinkUnit};

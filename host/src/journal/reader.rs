@@ -132,21 +132,29 @@ impl Reader {
         Ok(averages)
     }
 
-    /// Hands over every poll set that was committed at `from` or later, with its entry.
-    pub fn replay(&mut self, from: Timestamp, mut each: impl FnMut(u64, PollSet)) -> Result<(), JournalError> {
-        let first: Option<i64> = self.connection.query_row(
-            "SELECT min(seq) FROM entry WHERE kind = ?1 AND at >= ?2",
-            params![KIND_READINGS, from.0],
-            |row| row.get(0),
-        )?;
-        let mut next = u64::try_from(first.unwrap_or(i64::MAX)).unwrap_or(u64::MAX);
-        while let Some((entry, payload)) = self.next_block(next)? {
+    /// Hands over every poll set that was committed in this time, with its entry.
+    pub fn replay(&mut self, during: Range<Timestamp>, mut each: impl FnMut(u64, PollSet)) -> Result<(), JournalError> {
+        let edge = |sql: &str, at: Timestamp| -> Result<Option<u64>, JournalError> {
+            let seq: Option<i64> = self.connection.query_row(sql, params![KIND_READINGS, at.0], |row| row.get(0))?;
+            Ok(seq.and_then(|seq| u64::try_from(seq).ok()))
+        };
+        let first = edge("SELECT min(seq) FROM entry WHERE kind = ?1 AND at >= ?2", during.start)?;
+        let last = edge("SELECT max(seq) FROM entry WHERE kind = ?1 AND at < ?2", during.end)?;
+        let (Some(mut next), Some(last)) = (first, last) else { return Ok(()) };
+        while let Some((entry, payload)) = self.next_block(next)?.filter(|(entry, _)| *entry <= last) {
             for set in self.decode(entry, &payload)? {
                 each(entry, set);
             }
             next = entry + 1;
         }
         Ok(())
+    }
+
+    /// From when on the journal still holds all readings.
+    pub fn readings_kept_from(&self) -> Result<Timestamp, JournalError> {
+        let sql = "SELECT CASE WHEN EXISTS (SELECT 1 FROM pruned) THEN (SELECT min(at) FROM entry WHERE kind = ?1) END";
+        let oldest: Option<i64> = self.connection.query_row(sql, [KIND_READINGS], |row| row.get(0))?;
+        Ok(Timestamp(oldest.unwrap_or(i64::MIN)))
     }
 
     /// Hands over every event that was committed in this time, in order.

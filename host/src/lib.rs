@@ -5,6 +5,7 @@
 
 pub mod average;
 pub mod gap;
+pub mod notation;
 pub mod reading;
 pub mod status;
 pub mod time;
@@ -15,6 +16,8 @@ pub mod capability;
 pub mod plugin;
 
 pub mod journal;
+
+pub mod export;
 
 pub mod pipeline;
 

@@ -1,5 +1,5 @@
-//! `tutin command`: one command to one instrument, for commissioning. A hub that polls the same instrument may run meanwhile, if the
-//! instrument accepts two connections.
+//! `tutin command`: one command to one instrument. A hub that runs carries it out, and records it; without one the instrument is reached
+//! directly.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,6 +9,7 @@ use clap::Args;
 
 use super::run::load;
 use crate::hub;
+use crate::hub::control::{self, Request};
 
 /// Arguments of `tutin command`.
 #[derive(Debug, Clone, Args)]
@@ -31,6 +32,14 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let known = || config.devices.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
     if !config.devices.contains_key(&arguments.device) {
         bail!("no device {} in the configuration; there is: {}", arguments.device, known());
+    }
+    let Arguments { device, command, arguments: given, .. } = arguments.clone();
+    let request = Request::Command { device, command, arguments: given };
+    if let Some(answer) =
+        control::ask_running(&config.hub.state, &request).with_context(|| format!("device {}", arguments.device))?
+    {
+        println!("{answer}");
+        return Ok(ExitCode::SUCCESS);
     }
     let answer = hub::single::command(&config, &arguments.device, &arguments.command, &arguments.arguments);
     println!("{}", answer.await.with_context(|| format!("device {}", arguments.device))?);

@@ -1,12 +1,19 @@
 //! The command line, one file per command.
 
+mod backup;
 pub mod check;
 mod command;
+mod deliveries;
 mod demo;
+mod export;
+mod gaps;
 mod knowledge;
+mod origin;
 mod plugin;
+mod recompute;
 mod run;
 pub mod simulate;
+mod verify;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -41,6 +48,22 @@ enum Verb {
     Demo(demo::Arguments),
     /// Have a device carry out a command of its driver, without a running hub.
     Command(command::Arguments),
+    /// Read the journal back into a file: readings or averages as CSV, JSON Lines or Parquet.
+    Export(export::Arguments),
+    /// Check that a journal is what was written, without the hub.
+    Verify(verify::Arguments),
+    /// List the blocks without enough valid data, with their causes, and the months' counts.
+    Gaps(gaps::Arguments),
+    /// List what is queued for the sinks, what they refused, and what went out late.
+    Deliveries(deliveries::Arguments),
+    /// Send a sink a chosen period again.
+    Resend(deliveries::ResendArguments),
+    /// Derive the averages of a period again from its readings.
+    Recompute(recompute::Arguments),
+    /// Copy a journal, beside a running hub.
+    Backup(backup::Arguments),
+    /// Print the public key that checks a journal's signatures.
+    PublicKey(backup::KeyArguments),
     /// Look at plugins.
     #[command(subcommand)]
     Plugin(plugin::Command),
@@ -67,6 +90,14 @@ impl Arguments {
                 Verb::Check(arguments) => knowledge::check(arguments).await,
                 Verb::Demo(arguments) => demo::run(arguments, shutdown).await,
                 Verb::Command(arguments) => command::run(arguments).await,
+                Verb::Export(arguments) => export::run(arguments, shutdown).await,
+                Verb::Verify(arguments) => verify::run(arguments).await,
+                Verb::Gaps(arguments) => gaps::run(arguments).await,
+                Verb::Deliveries(arguments) => deliveries::run(arguments).await,
+                Verb::Resend(arguments) => deliveries::resend(arguments).await,
+                Verb::Recompute(arguments) => recompute::run(arguments).await,
+                Verb::Backup(arguments) => backup::run(arguments).await,
+                Verb::PublicKey(arguments) => backup::public_key(arguments).await,
                 Verb::Plugin(command) => plugin::run(command).await,
                 Verb::Simulate(arguments) => {
                     simulate::run(arguments, shutdown).await?;

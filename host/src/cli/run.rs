@@ -14,7 +14,9 @@ use tracing::{error, info, warn};
 use crate::config::model::{Config, Link, Path, Select, SinkKind};
 use crate::config::problem::{Problem, Severity};
 use crate::config::report::{self, Style};
+use crate::hub::control::{Asked, Control};
 use crate::hub::{self, Hub};
+use crate::journal::Storage;
 use crate::plugin::Phase;
 
 /// Longest time for an orderly end: a disk that does not write must not keep the process for ever.
@@ -34,9 +36,12 @@ pub struct Arguments {
 pub async fn run(arguments: Arguments, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
     let Some(config) = load(&arguments.files) else { return Ok(ExitCode::FAILURE) };
     describe(&config);
+    let state = config.hub.state.clone();
     let (hub, _) = Hub::start(config).await.context("the hub cannot start")?;
+    let mut control = Control::listen(&state);
     info!("running; Ctrl-C ends it");
-    let end = until_shutdown(&hub, shutdown).await;
+    let end = until_shutdown(&hub, control.as_mut(), shutdown).await;
+    drop(control);
     info!("ending: what was read is being stored, deliveries have a few seconds; Ctrl-C again ends at once");
     let summary = summary(&hub);
     match tokio::time::timeout(LONGEST_STOP, hub.stop()).await {
@@ -62,7 +67,7 @@ pub fn load(files: &[PathBuf]) -> Option<Config> {
     loaded.config
 }
 
-async fn until_shutdown(hub: &Hub, shutdown: CancellationToken) -> ExitCode {
+async fn until_shutdown(hub: &Hub, mut control: Option<&mut Control>, shutdown: CancellationToken) -> ExitCode {
     let mut beat = tokio::time::interval(SUMMARY);
     beat.tick().await;
     loop {
@@ -72,8 +77,19 @@ async fn until_shutdown(hub: &Hub, shutdown: CancellationToken) -> ExitCode {
                 error!("the journal has ended: nothing that is read could be stored");
                 return ExitCode::FAILURE;
             }
+            Some(asked) = next_request(&mut control) => tokio::select! {
+                () = shutdown.cancelled() => return ExitCode::SUCCESS,
+                () = hub.serve(asked) => {}
+            },
             _ = beat.tick() => info!("{}", summary(hub)),
         }
+    }
+}
+
+async fn next_request(control: &mut Option<&mut Control>) -> Option<Asked> {
+    match control {
+        Some(control) => control.next().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -125,6 +141,9 @@ fn summary(hub: &Hub) -> String {
     }
     let sinks = hub.sinks().map(|(name, status)| format!("{name} {} delivered", status.delivered)).collect::<Vec<_>>();
     let late = hub.late_readings();
+    if let Storage::Failing { since, error } = hub.storage() {
+        others.push(format!("nothing can be stored since {since}: {error}"));
+    }
     if late > 0 {
         others.push(format!("{late} readings came too late for their block"));
     }

@@ -37,6 +37,7 @@ use crate::config::problem::{Problem, Severity};
 use crate::config::read::Draft;
 use crate::config::section::Reader;
 
+pub(crate) use crate::config::mistake::nearest;
 pub use crate::config::notes::NamedFile;
 
 /// What came of reading a configuration.

@@ -100,7 +100,8 @@ fn compare(
     group: Vec<(Average, Assignment)>,
     outcome: &mut Outcome,
 ) -> Result<(), JournalError> {
-    let mut line = Line { configuration: digest.to_owned(), ..Line::default() };
+    let mut line = Line::default();
+    line.configuration = digest.to_owned();
     let mut streams: BTreeMap<(String, String, String), (Timestamp, Assignment)> = BTreeMap::new();
     let mut over = Timestamp(i64::MIN);
     for (average, assignment) in &group {

@@ -1,10 +1,13 @@
 //! Lists for people: what became of deliveries, and which blocks were lost.
 
 use std::ops::Range;
+use std::path::Path;
 
 use rusqlite::params;
 
 use super::error::JournalError;
+use super::key::PublicKey;
+use super::opening;
 use super::reader::Reader;
 use crate::average::Average;
 use crate::time::Timestamp;
@@ -81,7 +84,56 @@ pub struct GapRow {
     pub detail: String,
 }
 
+/// Blocks of one parameter under one rule set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlockCount {
+    /// The source.
+    pub source: String,
+    /// The parameter.
+    pub parameter: String,
+    /// The rule set.
+    pub rule_set: String,
+    /// Length of a block in seconds.
+    pub length_s: u64,
+    /// Blocks that are closed.
+    pub closed: u64,
+    /// Those of them with enough valid data.
+    pub valid: u64,
+}
+
 impl Reader {
+    /// How many blocks that begin in this time are closed, and how many of them valid, by their newest revisions.
+    pub fn block_counts(&self, during: Range<Timestamp>) -> Result<Vec<BlockCount>, JournalError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT source, parameter, rule_set, length_s, count(*), total(state = 'valid') FROM average a \
+             WHERE start >= ?1 AND start < ?2 AND revision = (SELECT max(revision) FROM average l WHERE l.source = a.source \
+             AND l.parameter = a.parameter AND l.rule_set = a.rule_set AND l.start = a.start AND l.length_s = a.length_s) \
+             GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4",
+        )?;
+        let rows = statement.query_map(params![during.start.0, during.end.0], |row| {
+            Ok(BlockCount {
+                source: row.get(0)?,
+                parameter: row.get(1)?,
+                rule_set: row.get(2)?,
+                length_s: u64::try_from(row.get::<_, i64>(3)?).unwrap_or(0),
+                closed: u64::try_from(row.get::<_, i64>(4)?).unwrap_or(0),
+                valid: row.get::<_, f64>(5)? as u64,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Copies the journal as it is now into a new file. The copy needs no log beside it.
+    pub fn copy_to(&self, file: &Path) -> Result<(), JournalError> {
+        self.connection.execute("VACUUM INTO ?1", [file.to_string_lossy()])?;
+        Ok(())
+    }
+
+    /// The key that the journal names last.
+    pub fn public_key(&self) -> Result<Option<PublicKey>, JournalError> {
+        opening::key_in_force(&self.connection)
+    }
+
     /// The sinks that anything was ever queued for.
     pub fn sink_counts(&self) -> Result<Vec<SinkCounts>, JournalError> {
         let mut statement = self.connection.prepare_cached(

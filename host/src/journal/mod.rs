@@ -18,6 +18,7 @@ mod listing;
 mod opening;
 mod orders;
 mod outbox;
+mod query;
 mod reader;
 mod retention;
 mod schema;
@@ -37,9 +38,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 pub use error::JournalError;
 pub use event::{DevicePhase, Ending, Event, LostReadings};
-pub use listing::{Delivered, DeliveryFilter, GapRow, SinkCounts};
-pub use opening::Found;
+pub use listing::{BlockCount, Delivered, DeliveryFilter, GapRow, SinkCounts};
+pub use opening::Predecessor;
 pub use orders::{Cursor, Derive, Derived, Nothing, Place, Resend, Settlement, Stream, Tried, Verdict};
+pub use query::{AverageScan, Content, Found, Passed, ReadingScan, Revisions};
 pub use reader::{Position, QueuedAverage, Reader};
 pub use writer::Storage;
 
@@ -62,7 +64,7 @@ pub struct Journal {
     waiting: Arc<AtomicUsize>,
     written: watch::Receiver<u64>,
     storage: watch::Receiver<Storage>,
-    found: Found,
+    found: Predecessor,
     file: PathBuf,
 }
 
@@ -96,7 +98,7 @@ impl Journal {
     }
 
     /// How the journal was when it was opened.
-    pub fn found(&self) -> Found {
+    pub fn found(&self) -> Predecessor {
         self.found
     }
 

@@ -30,12 +30,12 @@ pub struct Opened {
     pub end: End,
     /// What must be recorded before anything else.
     pub events: Vec<Event>,
-    pub found: Found,
+    pub found: Predecessor,
 }
 
 /// How the journal was when it was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Found {
+pub struct Predecessor {
     /// How the last hub ended.
     pub ending: Ending,
     /// When it wrote its last entry.
@@ -78,7 +78,7 @@ pub fn open(file: &Path) -> Result<Opened, JournalError> {
         (Some(head), _) if !head.in_use => Ending::Clean,
         _ => Ending::Unclean,
     };
-    let found = Found { ending, last: (end.seq > 0).then_some(end.at) };
+    let found = Predecessor { ending, last: (end.seq > 0).then_some(end.at) };
     Ok(Opened { connection, witness, key, end, events, found })
 }
 
@@ -199,7 +199,7 @@ fn note_key(connection: &Connection, key: &SigningKey, end: End, events: &mut Ve
 }
 
 /// The key that the journal names last.
-fn key_in_force(connection: &Connection) -> Result<Option<PublicKey>, JournalError> {
+pub fn key_in_force(connection: &Connection) -> Result<Option<PublicKey>, JournalError> {
     let text: Option<String> = connection
         .query_row(
             "SELECT json_extract(CAST(payload AS TEXT), '$.public_key') FROM entry WHERE kind = 4 \

@@ -184,7 +184,7 @@ impl Reader {
         Ok(block.optional()?)
     }
 
-    fn decode(&mut self, entry: u64, payload: &[u8]) -> Result<Vec<PollSet>, JournalError> {
+    pub(super) fn decode(&mut self, entry: u64, payload: &[u8]) -> Result<Vec<PollSet>, JournalError> {
         let (connection, catalogs) = (&self.connection, &mut self.catalogs);
         block::read::<What>(payload, |at| catalog(connection, catalogs, at)).map_err(|what| match what {
             What::Damaged(what) => JournalError::Damaged { entry, what },

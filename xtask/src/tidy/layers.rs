@@ -12,22 +12,36 @@ struct Layer {
 }
 
 const VOCABULARY: &[&str] =
-    &["config", "plugin", "capability", "journal", "pipeline", "sink", "hub", "cli", "simulator"];
+    &["config", "plugin", "capability", "journal", "export", "pipeline", "sink", "hub", "cli", "simulator"];
 
-const LAYERS: [Layer; 11] = [
+const LAYERS: [Layer; 13] = [
     Layer { name: "reading", forbidden: VOCABULARY },
     Layer { name: "average", forbidden: VOCABULARY },
+    Layer { name: "notation", forbidden: VOCABULARY },
     Layer { name: "status", forbidden: VOCABULARY },
     Layer { name: "time", forbidden: VOCABULARY },
     Layer {
         name: "config",
-        forbidden: &["plugin", "capability", "journal", "pipeline", "sink", "hub", "cli", "simulator"],
+        forbidden: &["plugin", "capability", "journal", "export", "pipeline", "sink", "hub", "cli", "simulator"],
     },
-    Layer { name: "plugin", forbidden: &["journal", "pipeline", "sink", "hub", "cli", "simulator"] },
-    Layer { name: "capability", forbidden: &["plugin", "journal", "pipeline", "sink", "hub", "cli", "simulator"] },
-    Layer { name: "journal", forbidden: &["plugin", "capability", "pipeline", "sink", "hub", "cli", "simulator"] },
-    Layer { name: "pipeline", forbidden: &["plugin", "capability", "journal", "sink", "hub", "cli", "simulator"] },
-    Layer { name: "sink", forbidden: &["plugin", "capability", "journal", "pipeline", "hub", "cli", "simulator"] },
+    Layer { name: "plugin", forbidden: &["journal", "pipeline", "sink", "export", "hub", "cli", "simulator"] },
+    Layer {
+        name: "capability",
+        forbidden: &["plugin", "journal", "pipeline", "sink", "export", "hub", "cli", "simulator"],
+    },
+    Layer {
+        name: "journal",
+        forbidden: &["plugin", "capability", "pipeline", "sink", "export", "hub", "cli", "simulator"],
+    },
+    Layer { name: "export", forbidden: &["plugin", "capability", "pipeline", "sink", "hub", "cli", "simulator"] },
+    Layer {
+        name: "pipeline",
+        forbidden: &["plugin", "capability", "journal", "sink", "export", "hub", "cli", "simulator"],
+    },
+    Layer {
+        name: "sink",
+        forbidden: &["plugin", "capability", "journal", "pipeline", "export", "hub", "cli", "simulator"],
+    },
     Layer { name: "hub", forbidden: &["cli", "simulator"] },
 ];
 
@@ -162,6 +176,9 @@ mod tests {
         check("sink", "plugin", false);
         check("journal", "pipeline", false);
         check("pipeline", "journal", false);
+        check("export", "journal", true);
+        check("export", "sink", false);
+        check("journal", "export", false);
         check("pipeline", "config", true);
         check("config", "hub", false);
         check("hub", "sink", true);

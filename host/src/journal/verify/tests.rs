@@ -10,9 +10,9 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::config::model;
+use crate::gap::{Gap, GapCause};
 use crate::journal::tests::{derived, set};
 use crate::journal::{Derive, Derived, Event, Journal, Settlement, Tried, Verdict};
-use crate::gap::{Gap, GapCause};
 use crate::reading::PollSet;
 use crate::time::Timestamp;
 
@@ -57,8 +57,14 @@ async fn journal(folder: &TempDir) -> PathBuf {
     let queued = journal.reader().unwrap().queued("authority", always, 40).unwrap();
     for queued in queued {
         let verdict = Verdict::Acknowledged(format!("receipt {}", queued.id));
-        let tried =
-            Tried { delivery: queued.id, key: queued.key, verdict, sent: Timestamp(1), answered: Timestamp(2), late: false };
+        let tried = Tried {
+            delivery: queued.id,
+            key: queued.key,
+            verdict,
+            sent: Timestamp(1),
+            answered: Timestamp(2),
+            late: false,
+        };
         let settlement = Settlement { sink: "authority".into(), averages: vec![tried], place: None, rejected: vec![] };
         journal.settle(settlement).await.unwrap();
     }
@@ -90,7 +96,9 @@ fn mutate(copy: &Connection, dice: &mut Dice) -> (&'static str, u64) {
     let last = number("SELECT max(seq) FROM entry");
     let seq = 1 + dice.below(last as u64) as i64;
     let of_table = |table: &str, dice: &mut Dice| {
-        let count = copy.query_row(&format!("SELECT count(*) FROM {table} WHERE entry IS NOT NULL"), [], |row| row.get::<_, i64>(0));
+        let count = copy.query_row(&format!("SELECT count(*) FROM {table} WHERE entry IS NOT NULL"), [], |row| {
+            row.get::<_, i64>(0)
+        });
         let skip = dice.below(count.unwrap() as u64) as i64;
         let sql = format!("SELECT rowid, entry FROM {table} WHERE entry IS NOT NULL LIMIT 1 OFFSET {skip}");
         copy.query_row(&sql, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)? as u64))).unwrap()
@@ -148,7 +156,9 @@ fn mutate(copy: &Connection, dice: &mut Dice) -> (&'static str, u64) {
         9 | 10 => {
             let other = 1 + dice.below(last as u64) as i64;
             let (first, second) = (seq.min(other), seq.max(other));
-            let payload = |seq: i64| copy.query_row("SELECT payload FROM entry WHERE seq = ?1", [seq], |row| row.get::<_, Vec<u8>>(0));
+            let payload = |seq: i64| {
+                copy.query_row("SELECT payload FROM entry WHERE seq = ?1", [seq], |row| row.get::<_, Vec<u8>>(0))
+            };
             if first == second || payload(first).unwrap() == payload(second).unwrap() {
                 return mutate(copy, dice);
             }
@@ -209,7 +219,10 @@ async fn a_thousand_mutations_are_each_found_and_located() {
         let (what, entry) = mutate(&connection, &mut dice);
         drop(connection);
         let report = check(&copy);
-        let first = report.findings.first().unwrap_or_else(|| panic!("round {round} of seed {seed}: {what} at {entry} is not found"));
+        let first = report
+            .findings
+            .first()
+            .unwrap_or_else(|| panic!("round {round} of seed {seed}: {what} at {entry} is not found"));
         assert_eq!(first.entry, entry, "round {round} of seed {seed}: {what}: {:?}", report.findings);
     }
 }
@@ -231,7 +244,10 @@ async fn the_kind_of_alteration_is_told() {
     check("DELETE FROM entry WHERE seq = 20", Fault::Deleted);
     check("DELETE FROM entry WHERE seq >= 20", Fault::Truncated);
     check("UPDATE entry SET at = at - 60000000000 WHERE seq = 20", Fault::BackDated);
-    check("UPDATE entry SET seq = -1 WHERE seq = 20; UPDATE entry SET seq = 20 WHERE seq = 31; UPDATE entry SET seq = 31 WHERE seq = -1", Fault::Swapped);
+    check(
+        "UPDATE entry SET seq = -1 WHERE seq = 20; UPDATE entry SET seq = 20 WHERE seq = 31; UPDATE entry SET seq = 31 WHERE seq = -1",
+        Fault::Swapped,
+    );
     check(
         "UPDATE entry SET seq = -seq - 1 WHERE seq >= 20; UPDATE entry SET seq = -seq WHERE seq < 0; \
          INSERT INTO entry SELECT 20, at, 4, x'7b7d', hash FROM entry WHERE seq = 21",
@@ -255,7 +271,9 @@ async fn an_older_copy_is_known_by_an_entry_that_was_written_down() {
     let folder = tempfile::tempdir().unwrap();
     let file = journal(&folder).await;
     let known = check(&file).end;
-    let with = |seq, hash| verify(&file, &Options { expect: Some((seq, hash)), ..Options::default() }, |_| {}).unwrap().findings;
+    let with = |seq, hash| {
+        verify(&file, &Options { expect: Some((seq, hash)), ..Options::default() }, |_| {}).unwrap().findings
+    };
     assert_eq!(with(known.seq, known.hash), []);
     assert_eq!(with(known.seq + 1, known.hash)[0].fault, Fault::Truncated);
     assert_eq!(with(known.seq, Hash::ORIGIN)[0].fault, Fault::Unexpected);

@@ -1,5 +1,6 @@
 //! The value of one member of a payload, and how it is written as JSON and as CSV.
 
+use crate::notation::{write_csv_text, write_json_number, write_json_text};
 use crate::status::Qualifiers;
 use crate::time::Timestamp;
 
@@ -71,34 +72,6 @@ impl Cell<'_> {
             }
         }
     }
-}
-
-/// The shortest digits that read back as the same bits; `null` for what JSON cannot say.
-pub(super) fn write_json_number(number: f64, out: &mut Vec<u8>) {
-    // Neither writing to memory nor a number can fail; a NaN or an infinity is written as `null`.
-    let _ = serde_json::to_writer(out, &number);
-}
-
-/// The text in quotes, escaped.
-pub(super) fn write_json_text(text: &str, out: &mut Vec<u8>) {
-    // Neither writing to memory nor a text can fail.
-    let _ = serde_json::to_writer(out, text);
-}
-
-/// The text, in quotes when it has to be.
-pub(super) fn write_csv_text(text: &str, out: &mut Vec<u8>) {
-    if !text.contains(['"', ',', '\r', '\n']) {
-        out.extend_from_slice(text.as_bytes());
-        return;
-    }
-    out.push(b'"');
-    for byte in text.bytes() {
-        if byte == b'"' {
-            out.push(b'"');
-        }
-        out.push(byte);
-    }
-    out.push(b'"');
 }
 
 fn bits_text(word: u64) -> String {

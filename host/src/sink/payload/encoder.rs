@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::cell::{Cell, write_csv_text, write_json_text};
+use super::cell::Cell;
 use super::item::{Item, Subject};
 use super::members::{self, AverageMember, AverageRow, POINT_PREFIX, PollMember, ReadingMember, ReadingRow};
 use super::poll::{PollRow, PollSource, write_poll};
 use crate::config::model::{FieldMap, FieldSource, Shape};
+use crate::notation::{write_csv_text, write_json_text};
 use crate::sink::{Content, Record};
 
 /// A field map that cannot be followed.

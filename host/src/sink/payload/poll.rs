@@ -13,9 +13,10 @@
 
 use std::ops::Range;
 
-use super::cell::{Cell, write_json_number, write_json_text};
+use super::cell::Cell;
 use super::encoder::{Column, Source};
 use super::members::{POINT_PREFIX, PollMember};
+use crate::notation::{write_json_number, write_json_text};
 use crate::reading::{InstrumentState, Reading, Value};
 use crate::sink::PollSelection;
 

@@ -1,0 +1,31 @@
+//! How numbers and texts are written as JSON and as CSV: once, for whatever leaves the hub as text.
+//!
+//! Invariant: a finite number reads back as the same bits.
+
+/// Appends the shortest digits that read back as the same bits; `null` for what JSON cannot say.
+pub fn write_json_number(number: f64, out: &mut Vec<u8>) {
+    // Neither writing to memory nor a number can fail; a NaN or an infinity is written as `null`.
+    let _ = serde_json::to_writer(out, &number);
+}
+
+/// Appends the text in quotes, escaped.
+pub fn write_json_text(text: &str, out: &mut Vec<u8>) {
+    // Neither writing to memory nor a text can fail.
+    let _ = serde_json::to_writer(out, text);
+}
+
+/// Appends the text as a CSV field (RFC 4180, section 2, rules 5 to 7), in quotes when it has to be.
+pub fn write_csv_text(text: &str, out: &mut Vec<u8>) {
+    if !text.contains(['"', ',', '\r', '\n']) {
+        out.extend_from_slice(text.as_bytes());
+        return;
+    }
+    out.push(b'"');
+    for byte in text.bytes() {
+        if byte == b'"' {
+            out.push(b'"');
+        }
+        out.push(byte);
+    }
+    out.push(b'"');
+}

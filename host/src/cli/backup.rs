@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use super::origin::Origin;
+use super::output::say;
 use crate::journal;
 
 /// Arguments of `tutin backup`.
@@ -41,8 +42,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     fs::rename(&partial, &to).with_context(|| to.display().to_string())?;
     let last = journal::read(&to)?.last_entry()?;
     let bytes = fs::metadata(&to).map_or(0, |file| file.len());
-    println!("{}: {last} entries, {bytes} bytes; `tutin verify {}` checks it", to.display(), to.display());
-    println!("the private key is not in it, and the readings after this moment are not either");
+    say(format_args!("{}: {last} entries, {bytes} bytes; `tutin verify {}` checks it", to.display(), to.display()));
+    say(format_args!("the private key is not in it, and the readings after this moment are not either"));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 
 use super::origin::{Origin, moment};
+use super::output::say;
 use crate::hub::control::{self, Request};
 use crate::journal::{Delivered, DeliveryFilter, SinkCounts};
 use crate::time::Timestamp;
@@ -60,7 +61,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         bail!("nothing was ever queued for a sink {sink}; there is: {}", known.join(", "));
     }
     for count in counts.iter().filter(|count| of_interest(&count.sink)) {
-        println!("{}", if arguments.json { serde_json::to_string(count)? } else { summary(count) });
+        say(format_args!("{}", if arguments.json { serde_json::to_string(count)? } else { summary(count) }));
     }
     let states = match arguments.state {
         Some(state) => vec![state],
@@ -75,7 +76,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             limit: arguments.limit,
         };
         for delivered in reader.deliveries(&filter)? {
-            println!("{}", if arguments.json { serde_json::to_string(&delivered)? } else { line(&delivered) });
+            say(format_args!("{}", if arguments.json { serde_json::to_string(&delivered)? } else { line(&delivered) }));
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -127,11 +128,13 @@ pub async fn resend(arguments: ResendArguments) -> anyhow::Result<ExitCode> {
     let file = origin.file()?;
     let answer = control::ask(&file, Request::Resend { sink: sink.clone(), from, to }).await;
     let queued = answer.with_context(|| format!("resend to {sink}"))?;
-    println!(
+    say(format_args!(
         "{queued} deliveries to {sink} are queued again, with their keys: the far end can tell that they are the same"
-    );
+    ));
     if queued == "0" {
-        println!("it was given nothing of that period, or all of it is still queued; `tutin deliveries` lists it");
+        say(format_args!(
+            "it was given nothing of that period, or all of it is still queued; `tutin deliveries` lists it"
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -8,6 +8,7 @@ use clap::Args;
 use jiff::tz::TimeZone;
 
 use super::origin::{Origin, moment};
+use super::output::say;
 use crate::journal::{GapRow, Reader};
 use crate::time::Timestamp;
 
@@ -50,10 +51,10 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let gaps: Vec<GapRow> = reader.gaps(during.clone())?.into_iter().filter(|gap| wanted(&gap.source)).collect();
     let periods = periods(gaps);
     for period in &periods {
-        println!("{}", if arguments.json { json(period) } else { line(period) });
+        say(format_args!("{}", if arguments.json { json(period) } else { line(period) }));
     }
     if periods.is_empty() && !arguments.json {
-        println!("no gap from {} to {}", during.start, during.end);
+        say(format_args!("no gap from {} to {}", during.start, during.end));
     }
     for (name, from, to) in months(during.start, during.end, &zone)? {
         month(&reader, &name, from, to, arguments.json, wanted)?;
@@ -130,20 +131,20 @@ fn month(
         let all = to.since(from).as_secs() / count.length_s.max(1);
         let absent = all.saturating_sub(count.closed);
         if as_json {
-            println!(
+            say(format_args!(
                 "{}",
                 serde_json::json!({ "month": { "month": name, "source": count.source, "parameter": count.parameter,
                     "rule_set": count.rule_set, "length_s": count.length_s, "valid": count.valid, "of": all,
                     "lost": count.closed - count.valid, "absent": absent } })
-            );
+            ));
             continue;
         }
         let (source, parameter, rule_set) = (&count.source, &count.parameter, &count.rule_set);
         let lost = count.closed - count.valid;
-        println!(
+        say(format_args!(
             "{source:<12} {parameter:<8} {rule_set:<10} {name}: {} of {all} valid, {lost} lost, {absent} not there",
             count.valid
-        );
+        ));
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ mod export;
 mod gaps;
 mod knowledge;
 mod origin;
+mod output;
 mod plugin;
 mod recompute;
 mod run;

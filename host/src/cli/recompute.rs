@@ -11,6 +11,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use super::origin::moment;
+use super::output::say;
 use super::run::load;
 use crate::average::Average;
 use crate::hub;
@@ -77,21 +78,21 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         differing.extend(outcome.differing);
         from = to;
     }
-    println!("{identical} averages came out as they stand, to the byte");
+    say(format_args!("{identical} averages came out as they stand, to the byte"));
     if without_readings > 0 {
-        println!("{without_readings} cannot be derived again: their readings are not kept any more");
+        say(format_args!("{without_readings} cannot be derived again: their readings are not kept any more"));
     }
     if without_recipe > 0 {
-        println!("{without_recipe} cannot be derived again: the journal does not hold how they were made");
+        say(format_args!("{without_recipe} cannot be derived again: the journal does not hold how they were made"));
     }
     for (stands, fresh) in differing.iter().take(SHOWN) {
-        println!("{}", difference(stands, fresh));
+        say(format_args!("{}", difference(stands, fresh)));
     }
     let revised = differing.len() as u64;
     match (&arguments.reason, revised) {
         (_, 0) => {}
         (None, count) => {
-            println!("{count} came out otherwise; --reason TEXT records them as revisions and delivers them");
+            say(format_args!("{count} came out otherwise; --reason TEXT records them as revisions and delivers them"));
             return Ok(ExitCode::FAILURE);
         }
         (Some(reason), count) => {
@@ -110,7 +111,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
                 ..fresh
             });
             record(&file, fresh.collect(), event).await?;
-            println!("{count} revisions are recorded, and queued for the sinks that had the ones before");
+            say(format_args!("{count} revisions are recorded, and queued for the sinks that had the ones before"));
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use clap::Args;
 
+use super::output::say;
 use crate::journal::chain::Hash;
 use crate::journal::key::PublicKey;
 use crate::journal::verify::{self, Options, Progress, Report};
@@ -64,30 +65,35 @@ fn so_far(progress: &Progress) -> String {
 
 fn tell(report: &Report, took: Duration, options: &Options) {
     let rate = report.readings as f64 / took.as_secs_f64().max(1e-9);
-    println!(
+    say(format_args!(
         "{} entries with {} readings in {:.1} s ({rate:.0} readings/s)",
         report.entries,
         report.readings,
         took.as_secs_f64()
-    );
+    ));
     if report.pruned > 0 {
-        println!("{} entries were taken away as the journal itself says; the chain goes on around them", report.pruned);
+        say(format_args!(
+            "{} entries were taken away as the journal itself says; the chain goes on around them",
+            report.pruned
+        ));
     }
-    println!("{} checkpoints hold", report.checkpoints);
+    say(format_args!("{} checkpoints hold", report.checkpoints));
     for key in &report.keys {
-        println!("signed with {key}");
+        say(format_args!("signed with {key}"));
     }
     if options.public_key.is_none() {
-        println!(
+        say(format_args!(
             "that is the key which the journal itself names; with --public-key it is compared with one that you trust"
-        );
+        ));
     }
     for finding in &report.findings {
-        println!("{finding}");
+        say(format_args!("{finding}"));
     }
-    println!("last entry {}:{} of {}", report.end.seq, report.end.hash, report.end.at);
+    say(format_args!("last entry {}:{} of {}", report.end.seq, report.end.hash, report.end.at));
     match report.findings.first() {
-        None => println!("everything holds"),
-        Some(first) => println!("DOES NOT HOLD from entry {} on; {} findings", first.entry, report.findings.len()),
+        None => say(format_args!("everything holds")),
+        Some(first) => {
+            say(format_args!("DOES NOT HOLD from entry {} on; {} findings", first.entry, report.findings.len()))
+        }
     }
 }

@@ -137,8 +137,8 @@ async fn a_row_says_what_the_journal_says_and_which_entry_says_it() {
     assert_eq!(
         csv,
         "entry,device,point,sampled_at,received_at,value,text,unit,state,qualifiers,status,raw\r\n\
-         2,a,no2,1970-01-01T00:00:00.000000007Z,1970-01-01T00:00:42Z,NaN,,[ppb],valid,,10,\r\n\
-         2,a,mode,1970-01-01T00:00:00.000000007Z,1970-01-01T00:00:42Z,,\"zero, \"\"span\"\"\",[ppb],valid,,18446744073709551615,\r\n"
+         3,a,no2,1970-01-01T00:00:00.000000007Z,1970-01-01T00:00:42Z,NaN,,[ppb],valid,,10,\r\n\
+         3,a,mode,1970-01-01T00:00:00.000000007Z,1970-01-01T00:00:42Z,,\"zero, \"\"span\"\"\",[ppb],valid,,18446744073709551615,\r\n"
     );
     assert_eq!(summary, Summary { rows: 2, ..Summary::default() });
 }

@@ -27,6 +27,8 @@ pub mod verify;
 mod writer;
 
 #[cfg(test)]
+mod damage_tests;
+#[cfg(test)]
 mod tests;
 
 use std::path::{Path, PathBuf};
@@ -88,7 +90,7 @@ impl Journal {
         let (report, written) = watch::channel(0);
         let (state, storage) = watch::channel(Storage::Good);
         let waiting = Arc::new(AtomicUsize::new(0));
-        let writer = Writer::new(store, settings.clone(), Arc::clone(&waiting), derive, report, state);
+        let writer = Writer::new(store, settings.clone(), Arc::clone(&waiting), derive, report, state, found.ending);
         let runtime = tokio::runtime::Handle::current();
         let thread = std::thread::Builder::new()
             .name("journal".into())

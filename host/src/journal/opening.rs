@@ -38,7 +38,7 @@ pub struct Opened {
 pub struct Predecessor {
     /// How the last hub ended.
     pub ending: Ending,
-    /// When it wrote its last entry.
+    /// When it last stored a reading, started or stopped.
     pub last: Option<Timestamp>,
 }
 
@@ -78,7 +78,7 @@ pub fn open(file: &Path) -> Result<Opened, JournalError> {
         (Some(head), _) if !head.in_use => Ending::Clean,
         _ => Ending::Unclean,
     };
-    let found = Predecessor { ending, last: (end.seq > 0).then_some(end.at) };
+    let found = Predecessor { ending, last: last_sign_of_a_hub(&connection)? };
     Ok(Opened { connection, witness, key, end, events, found })
 }
 
@@ -183,6 +183,21 @@ fn last_entry(connection: &Connection) -> Result<Option<(End, bool)>, JournalErr
     };
     let holds = before.is_none_or(|before| link.after(before) == stored);
     Ok(Some((End { seq: link.seq, at: link.at, hash: stored }, holds)))
+}
+
+/// Entries of a command that opened the journal while no hub ran do not count.
+fn last_sign_of_a_hub(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
+    let reading: Option<i64> =
+        connection.query_row("SELECT max(at) FROM entry WHERE kind = 2", [], |row| row.get(0))?;
+    let event: Option<i64> = connection
+        .query_row(
+            "SELECT at FROM entry WHERE kind = 4 AND json_valid(CAST(payload AS TEXT)) \
+             AND json_extract(CAST(payload AS TEXT), '$.event') IN ('start', 'stop') ORDER BY seq DESC LIMIT 1",
+            [],
+            |row| row.get(0),
+        )
+        .optional()?;
+    Ok(reading.max(event).map(Timestamp))
 }
 
 /// The journal says which key signs it, at its beginning and whenever that changes.

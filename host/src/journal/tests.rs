@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 
 /// Hands out what it was given once, and notes what was committed.
 #[derive(Clone, Default)]
-struct Script {
+pub(super) struct Script {
     averages: Arc<Mutex<Vec<Derived>>>,
     committed: Arc<Mutex<Vec<(u64, usize)>>>,
 }
@@ -33,7 +33,7 @@ impl Derive for Script {
 
 const ALWAYS: std::ops::Range<Timestamp> = Timestamp(i64::MIN)..Timestamp(i64::MAX);
 
-fn settings() -> model::Journal {
+pub(super) fn settings() -> model::Journal {
     model::Journal { commit_interval: Duration::from_millis(5), ..model::Journal::default() }
 }
 
@@ -87,7 +87,7 @@ pub(super) fn derived(start: i64, sink: &str) -> Derived {
     Derived { average, deliveries: vec![delivery], gap: None }
 }
 
-async fn close(journal: Journal, running: Running) {
+pub(super) async fn close(journal: Journal, running: Running) {
     drop(journal);
     tokio::task::spawn_blocking(|| running.join()).await.unwrap();
 }

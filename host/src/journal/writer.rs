@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
-use super::event::Event;
+use super::event::{Ending, Event};
 use super::group::{Group, Inbox};
 use super::orders::{Derive, Derived, Order};
 use super::retention::Retention;
@@ -50,6 +50,8 @@ pub struct Writer<D> {
     retention: Retention,
     report: watch::Sender<u64>,
     storage: watch::Sender<Storage>,
+    /// Whether the mark of an unclean end is to stay: no hub has started since.
+    unclean: bool,
 }
 
 /// What a commit needs besides its group.
@@ -68,9 +70,20 @@ impl<D: Derive> Writer<D> {
         derive: D,
         report: watch::Sender<u64>,
         storage: watch::Sender<Storage>,
+        ending: Ending,
     ) -> Self {
         let retention = Retention::new(&settings);
-        Writer { store, settings, waiting, derive, derived: Vec::new(), retention, report, storage }
+        Writer {
+            store,
+            settings,
+            waiting,
+            derive,
+            derived: Vec::new(),
+            retention,
+            report,
+            storage,
+            unclean: ending == Ending::Unclean,
+        }
     }
 
     /// Until the last sender is gone and everything is committed. `found` comes first.
@@ -129,6 +142,7 @@ impl<D: Derive> Writer<D> {
         self.store.committed(done);
         self.derived.clear();
         for event in &group.events {
+            self.unclean &= !matches!(event, Event::Start { .. });
             self.derive.happened(at, event);
         }
         if let Some(event) = self.storing_again(at, &group) {
@@ -229,7 +243,9 @@ impl<D: Derive> Writer<D> {
     fn close(mut self) {
         let last = self.store.begin().and_then(|(mut commit, _)| {
             commit.checkpoint()?;
-            commit.close();
+            if !self.unclean {
+                commit.close();
+            }
             commit.finish(Vec::new())
         });
         match last {

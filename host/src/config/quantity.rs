@@ -32,7 +32,8 @@ pub(crate) fn parse_size(text: &str) -> Option<u64> {
 pub(crate) fn show_duration(duration: Duration) -> String {
     // A day is still 24h for people; more of them are days.
     let days = duration.as_secs().is_multiple_of(86_400) && duration.as_secs() > 86_400;
-    show(duration.as_nanos(), DURATIONS.get(..if days { 7 } else { 6 }).unwrap_or_default(), "0s")
+    let units = if days { DURATIONS.get(6..) } else { DURATIONS.get(..6) };
+    show(duration.as_nanos(), units.unwrap_or_default(), "0s")
 }
 
 /// The shortest text that means exactly this size.

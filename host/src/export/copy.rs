@@ -40,8 +40,6 @@ pub struct Progress {
 pub struct Summary {
     /// Rows that the table took.
     pub rows: u64,
-    /// Entries whose content is no longer kept.
-    pub pruned: u64,
     /// Entries that were left out, and why. At most [`Summary::NAMED`]; the others are only counted.
     pub damaged: Vec<(u64, String)>,
     /// Entries that were left out, in all.
@@ -56,7 +54,6 @@ impl Summary {
     fn admit<T>(&mut self, found: Found<T>, damage: Damage) -> Result<Option<T>, ExportError> {
         match found.content {
             Content::Kept(content) => return Ok(Some(content)),
-            Content::Pruned => self.pruned += 1,
             Content::Damaged(what) if damage == Damage::Stop => {
                 return Err(ExportError::Damaged { entry: found.entry, what });
             }

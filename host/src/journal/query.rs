@@ -65,8 +65,6 @@ pub struct Found<T> {
 pub enum Content<T> {
     /// What was stored.
     Kept(T),
-    /// Nothing any more: the time to keep it was over.
-    Pruned,
     /// Something else than what was stored; the text says what is wrong.
     Damaged(String),
 }
@@ -79,9 +77,6 @@ pub struct Passed {
     /// Entries or averages in all.
     pub all: u64,
 }
-
-/// What an entry holds; none when it is no longer kept.
-type Payload = Option<Vec<u8>>;
 
 /// Key of an average behind which a scan goes on.
 #[derive(Debug, Clone)]
@@ -119,7 +114,6 @@ impl Reader {
             .into_iter()
             .map(|(entry, payload)| {
                 let entry = u64::try_from(entry).unwrap_or(0);
-                let Some(payload) = payload else { return Ok(Found { entry, content: Content::Pruned }) };
                 let content = match self.decode(entry, &payload) {
                     Ok(sets) => sets.iter().find_map(fault).map_or(Content::Kept(sets), Content::Damaged),
                     Err(JournalError::Damaged { what, .. }) => Content::Damaged(what),
@@ -186,7 +180,7 @@ impl Reader {
     }
 
     /// The payloads of the next entries: at least one, and few enough to be held in memory.
-    fn next_payloads(&self, scan: &mut ReadingScan) -> Result<Vec<(i64, Payload)>, JournalError> {
+    fn next_payloads(&self, scan: &mut ReadingScan) -> Result<Vec<(i64, Vec<u8>)>, JournalError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT at, seq, payload FROM entry WHERE kind = ?1 AND at >= ?2 AND (at > ?2 OR seq > ?3) AND at < ?4 AND seq <= ?5 \
              ORDER BY at, seq LIMIT ?6",
@@ -196,8 +190,8 @@ impl Reader {
         let (mut payloads, mut bytes) = (Vec::new(), 0);
         while let Some(row) = rows.next()? {
             scan.place = (row.get(0)?, row.get(1)?);
-            let payload: Payload = row.get(2)?;
-            bytes += payload.as_ref().map_or(0, Vec::len);
+            let payload: Vec<u8> = row.get(2)?;
+            bytes += payload.len();
             payloads.push((scan.place.1, payload));
             if bytes >= BYTES {
                 break;
@@ -254,11 +248,10 @@ fn bounds(from: Option<Timestamp>, until: Option<Timestamp>) -> (i64, i64) {
 
 fn average(row: &Row<'_>) -> rusqlite::Result<Found<Average>> {
     let entry = u64::try_from(row.get::<_, i64>(6)?).unwrap_or(0);
-    let body: Option<String> = row.get(7)?;
-    let content = match body.map(|body| serde_json::from_str(&body)) {
-        None => Content::Pruned,
-        Some(Ok(average)) => Content::Kept(average),
-        Some(Err(error)) => Content::Damaged(format!("average: {error}")),
+    let body: String = row.get(7)?;
+    let content = match serde_json::from_str(&body) {
+        Ok(average) => Content::Kept(average),
+        Err(error) => Content::Damaged(format!("average: {error}")),
     };
     Ok(Found { entry, content })
 }

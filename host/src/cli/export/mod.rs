@@ -154,6 +154,13 @@ fn export(
         bail!("there is no journal {}", file.display());
     }
     let mut reader = journal::read(file)?;
+    let kept_from = reader.readings_kept_from()?;
+    if arguments.what == Exported::Readings
+        && arguments.from.is_none_or(|from| from < kept_from)
+        && kept_from.0 > i64::MIN
+    {
+        eprintln!("tutin: readings that were stored before {kept_from} are no longer kept");
+    }
     let target = target(arguments, file)?;
     let mut display = Display::new(arguments.progress);
     let mut watch = |progress: Progress| {
@@ -240,9 +247,6 @@ fn write(
 fn report(summary: &Summary) -> ExitCode {
     if summary.rows == 0 {
         eprintln!("tutin: nothing in the journal is what was asked for; there is no row");
-    }
-    if summary.pruned > 0 {
-        eprintln!("tutin: {} entries of the period are no longer kept; their rows are not there", summary.pruned);
     }
     for (entry, what) in &summary.damaged {
         eprintln!("tutin: journal entry {entry} is damaged and was left out: {what}");

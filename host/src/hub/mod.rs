@@ -16,6 +16,9 @@ pub mod recompute;
 pub mod single;
 mod units;
 
+#[cfg(test)]
+mod outage_tests;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -29,7 +29,7 @@ mod writer;
 #[cfg(test)]
 mod damage_tests;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

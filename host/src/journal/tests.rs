@@ -10,9 +10,21 @@ use crate::time::Timestamp;
 
 /// Hands out what it was given once, and notes what was committed.
 #[derive(Clone, Default)]
-pub(super) struct Script {
+pub(crate) struct Script {
     averages: Arc<Mutex<Vec<Derived>>>,
     committed: Arc<Mutex<Vec<(u64, usize)>>>,
+}
+
+impl Script {
+    /// Averages for the next time that the writer asks.
+    pub(crate) fn give(&self, derived: impl IntoIterator<Item = Derived>) {
+        self.averages.lock().unwrap().extend(derived);
+    }
+
+    /// Whether it has not asked yet.
+    pub(crate) fn has_some(&self) -> bool {
+        !self.averages.lock().unwrap().is_empty()
+    }
 }
 
 impl Derive for Script {
@@ -87,7 +99,7 @@ pub(super) fn derived(start: i64, sink: &str) -> Derived {
     Derived { average, deliveries: vec![delivery], gap: None }
 }
 
-pub(super) async fn close(journal: Journal, running: Running) {
+pub(crate) async fn close(journal: Journal, running: Running) {
     drop(journal);
     tokio::task::spawn_blocking(|| running.join()).await.unwrap();
 }

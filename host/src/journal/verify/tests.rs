@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rusqlite::{Connection, params};
@@ -11,30 +10,14 @@ use tempfile::TempDir;
 use super::*;
 use crate::config::model;
 use crate::gap::{Gap, GapCause};
-use crate::journal::tests::{derived, set};
-use crate::journal::{Derive, Derived, Event, Journal, Settlement, Tried, Verdict};
-use crate::reading::PollSet;
+use crate::journal::tests::{Script, derived, set};
+use crate::journal::{Derived, Event, Journal, Settlement, Tried, Verdict};
 use crate::time::Timestamp;
-
-/// Hands out averages as they are put in.
-#[derive(Clone, Default)]
-struct Given(Arc<Mutex<Vec<Derived>>>);
-
-impl Derive for Given {
-    fn committed(&mut self, _: u64, _: &[Arc<PollSet>]) {}
-    fn happened(&mut self, _: Timestamp, _: &Event) {}
-    fn derive(&mut self, _: Timestamp) -> Vec<Derived> {
-        std::mem::take(&mut self.0.lock().unwrap())
-    }
-    fn needed_from(&self) -> Option<Timestamp> {
-        None
-    }
-}
 
 /// A journal with some of everything. Its writer has ended.
 async fn journal(folder: &TempDir) -> PathBuf {
     let file = folder.path().join("j.sqlite");
-    let given = Given::default();
+    let given = Script::default();
     let settings = model::Journal {
         commit_interval: Duration::from_millis(2),
         checkpoint_interval: Duration::from_millis(20),
@@ -47,7 +30,7 @@ async fn journal(folder: &TempDir) -> PathBuf {
         }
         let gap = Gap { cause: GapCause::Link, detail: format!("timeout {round}") };
         let lost = Derived { gap: Some(gap), ..derived(round * 2400 + 1200, "authority") };
-        given.0.lock().unwrap().extend([derived(round * 2400, "authority"), lost]);
+        given.give([derived(round * 2400, "authority"), lost]);
         journal.event(Event::Problem { what: format!("problem {round}") }).await.unwrap();
         journal.flush().await.unwrap();
         journal.flush().await.unwrap();

@@ -13,9 +13,15 @@ use crate::time::Timestamp;
 pub(crate) struct Script {
     averages: Arc<Mutex<Vec<Derived>>>,
     committed: Arc<Mutex<Vec<(u64, usize)>>>,
+    needed_from: Option<Timestamp>,
 }
 
 impl Script {
+    /// Readings from this moment on are still needed.
+    pub(crate) fn needing(from: Timestamp) -> Self {
+        Script { needed_from: Some(from), ..Script::default() }
+    }
+
     /// Averages for the next time that the writer asks.
     pub(crate) fn give(&self, derived: impl IntoIterator<Item = Derived>) {
         self.averages.lock().unwrap().extend(derived);
@@ -35,7 +41,7 @@ impl Derive for Script {
     fn happened(&mut self, _: Timestamp, _: &Event) {}
 
     fn needed_from(&self) -> Option<Timestamp> {
-        None
+        self.needed_from
     }
 
     fn derive(&mut self, _: Timestamp) -> Vec<Derived> {

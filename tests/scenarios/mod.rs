@@ -1,10 +1,14 @@
 //! The hub's promises, one file each: a scenario starts the `tutin` binary between real peers and looks at what came out.
 
+mod a_bad_disk_loses_nothing;
+mod a_killed_hub_loses_nothing;
 mod averages_reach_every_sink;
 mod blocks_are_never_lost;
 mod devices_come_back;
 mod drivers_harm_only_their_device;
+mod gaps_have_causes;
 mod mistakes_are_told_precisely;
 mod one_change_disturbs_one_thing;
 mod values_are_kept_bit_for_bit;
+mod what_was_kept_can_be_shown;
 mod wrong_maps_are_told;

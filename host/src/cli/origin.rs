@@ -15,7 +15,7 @@ use crate::time::Timestamp;
 #[command(group(ArgGroup::new("origin").required(true).args(["config", "journal"])))]
 pub struct Origin {
     /// Configuration files, later ones over earlier ones: they say where the journal is.
-    #[arg(long, value_name = "FILE", num_args = 1..)]
+    #[arg(long, value_name = "FILE")]
     pub config: Vec<PathBuf>,
     /// The journal itself, without a configuration.
     #[arg(long, value_name = "FILE")]

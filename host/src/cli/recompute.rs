@@ -34,7 +34,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE", required_unless_present = "config")]
     journal: Option<PathBuf>,
     /// Configuration files: they say where the journal is, and with --corrected how averages should have been made.
-    #[arg(long, value_name = "FILE", num_args = 1..)]
+    #[arg(long, value_name = "FILE")]
     config: Vec<PathBuf>,
     /// Derive by the configuration as it is now, instead of the one that was in force then.
     #[arg(long, requires = "config")]

@@ -7,6 +7,7 @@
 
 pub mod cross_check;
 mod effective;
+mod journal;
 mod kind;
 mod layers;
 mod mistake;

@@ -43,6 +43,9 @@ pub struct Store {
 #[derive(Default)]
 pub struct Catalogs(HashMap<String, (Arc<DeviceCatalog>, u64)>);
 
+/// Catalogs that a commit brings, with their entries.
+type FreshCatalogs = Vec<(Arc<DeviceCatalog>, u64)>;
+
 /// A transaction under way.
 pub struct Commit<'a> {
     pub(super) transaction: Transaction<'a>,
@@ -147,7 +150,7 @@ impl Catalogs {
 /// A commit that is durable.
 pub struct Done {
     end: End,
-    catalogs: Vec<(Arc<DeviceCatalog>, u64)>,
+    catalogs: FreshCatalogs,
 }
 
 impl Commit<'_> {
@@ -182,11 +185,11 @@ impl Commit<'_> {
         &mut self,
         sets: &[Arc<PollSet>],
         known: &Catalogs,
-    ) -> rusqlite::Result<(Option<u64>, Vec<(Arc<DeviceCatalog>, u64)>)> {
+    ) -> rusqlite::Result<(Option<u64>, FreshCatalogs)> {
         if sets.is_empty() {
             return Ok((None, Vec::new()));
         }
-        let mut fresh: Vec<(Arc<DeviceCatalog>, u64)> = Vec::new();
+        let mut fresh = FreshCatalogs::new();
         let mut block = BlockWriter::new();
         for set in sets {
             let now =
@@ -309,7 +312,7 @@ impl Commit<'_> {
     }
 
     /// Signs the new end and makes it all durable.
-    pub fn finish(self, catalogs: Vec<(Arc<DeviceCatalog>, u64)>) -> rusqlite::Result<Done> {
+    pub fn finish(self, catalogs: FreshCatalogs) -> rusqlite::Result<Done> {
         let Commit { transaction, key, end, grown, in_use, .. } = self;
         transaction
             .prepare_cached(
@@ -340,4 +343,39 @@ pub(super) fn length_s(average: &Average) -> i64 {
 
 pub(super) fn length_s_of(length: Duration) -> i64 {
     i64::try_from(length.as_secs()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::opening;
+
+    #[test]
+    fn a_jump_of_the_wall_clock_is_a_step_and_time_that_passes_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("j.sqlite");
+        let (mut store, _) = Store::new(&file, opening::open(&file).unwrap());
+        let (then, since) = (Timestamp::from_seconds(1_000), Instant::now());
+        store.clocks = Some((then, since));
+        let step = |seconds: f64, passed: u64| {
+            let now = then.after(Duration::from_secs(passed)).0 as f64 + seconds * 1e9;
+            store.step(Timestamp(now as i64), since + Duration::from_secs(passed))
+        };
+        assert_eq!(step(0.0, 3600), None);
+        assert_eq!(step(0.3, 3600), None);
+        let expected = then.after(Duration::from_secs(60));
+        assert_eq!(step(-30.0, 60), Some(Event::ClockStep { seconds: -30.0, expected }));
+        assert_eq!(step(30.0, 60), Some(Event::ClockStep { seconds: 30.0, expected }));
+    }
+
+    #[test]
+    fn an_entry_that_would_be_older_than_the_one_before_says_why() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("j.sqlite");
+        let (mut store, _) = Store::new(&file, opening::open(&file).unwrap());
+        let future = Timestamp::now().after(Duration::from_secs(3600));
+        store.end.at = future;
+        let (commit, _) = store.begin().unwrap();
+        assert_eq!((commit.end.seq, commit.at < future), (1, true));
+    }
 }

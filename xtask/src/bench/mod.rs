@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 
 use crate::{plugins, process};
 
@@ -29,7 +29,10 @@ use workload::Workload;
 
 /// What to measure.
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Options {
+    #[command(subcommand)]
+    part: Option<Part>,
     /// Only this load: ten, hundred, one, thousand
     #[arg(long)]
     workload: Option<String>,
@@ -42,6 +45,17 @@ pub struct Options {
     /// How the programs are built; figures of a development build say nothing
     #[arg(long, value_enum, default_value_t = Profile::Release)]
     profile: Profile,
+}
+
+/// One stage by itself.
+#[derive(Subcommand)]
+enum Part {
+    /// The journal beside loops that only write, hash and read the same bytes
+    Journal {
+        /// Handed on to the bench, as in `--seconds 5 --folder DIR`; `--help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -68,6 +82,11 @@ struct Measured {
 
 /// Builds, measures and reports.
 pub fn run(root: &Path, options: &Options) -> Result<()> {
+    if let Some(Part::Journal { arguments }) = &options.part {
+        // The whole workspace is named so that dependencies get the same features as in other builds.
+        let mut cargo = process::cargo(root);
+        return process::run(cargo.args(["bench", "--workspace", "--bench", "journal", "--"]).args(arguments));
+    }
     let workloads: Vec<Workload> = workload::ALL
         .into_iter()
         .filter(|workload| options.workload.as_ref().is_none_or(|wanted| wanted == workload.name))

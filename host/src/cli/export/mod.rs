@@ -48,7 +48,7 @@ Values:
 #[command(group(ArgGroup::new("origin").required(true).args(["config", "journal"])), after_long_help = MORE_HELP)]
 pub struct Arguments {
     /// Configuration files, later ones over earlier ones: they say where the journal is, and names are checked against them.
-    #[arg(long, value_name = "FILE", num_args = 1..)]
+    #[arg(long, value_name = "FILE")]
     pub config: Vec<PathBuf>,
     /// The journal itself, without a configuration.
     #[arg(long, value_name = "FILE")]

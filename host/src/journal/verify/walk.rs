@@ -302,7 +302,8 @@ impl Walk {
             let what = format!("it is known from elsewhere, and the journal ends with {}", end.seq);
             self.find(Finding { entry, fault: Fault::Truncated, what });
         }
-        self.findings.sort_by_key(|finding| finding.entry);
+        // A table that misses an entry says less than the entry that is missing.
+        self.findings.sort_by_key(|finding| (finding.entry, finding.fault == Fault::Table));
         Ok(Report {
             entries: self.entries,
             readings: self.readings,

@@ -53,6 +53,17 @@ impl Retention {
         if Instant::now() < self.next {
             return Ok(None);
         }
+        let alarmed = self.alarmed;
+        let done = self.look(store, needed_from);
+        if done.is_err() {
+            // What was not stored was not told.
+            self.alarmed = alarmed;
+            self.next = Instant::now() + self.keep.every;
+        }
+        done
+    }
+
+    fn look(&mut self, store: &mut Store, needed_from: Option<Timestamp>) -> rusqlite::Result<Option<Done>> {
         let (mut commit, _) = store.begin()?;
         let (mut changed, mut more) = (false, false);
         for class in Class::ALL {

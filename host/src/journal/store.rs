@@ -17,7 +17,8 @@ use super::key::SigningKey;
 use super::opening::{Opened, Witness};
 use super::orders::{Derived, Stream};
 use super::schema::{
-    self, Class, KIND_AVERAGES, KIND_CATALOG, KIND_CHECKPOINT, KIND_EVENT, KIND_GAPS, KIND_READINGS, class_of,
+    self, Class, KIND_AVERAGES, KIND_CATALOG, KIND_CHECKPOINT, KIND_DELIVERIES, KIND_EVENT, KIND_GAPS, KIND_READINGS,
+    class_of,
 };
 use crate::average::Average;
 use crate::reading::{DeviceCatalog, PollSet};
@@ -213,7 +214,7 @@ impl Commit<'_> {
     /// were derived again after a restart.
     pub fn averages(&mut self, derived: &[Derived]) -> rusqlite::Result<()> {
         let entry = self.end.seq + 1;
-        let (mut bodies, mut gaps) = (Vec::new(), Vec::new());
+        let (mut bodies, mut gaps, mut queued) = (Vec::new(), Vec::new(), Vec::new());
         for Derived { average, deliveries, gap } in derived {
             let body = serde_json::to_string(average).unwrap_or_default();
             if self.average(average, &body, entry)? == 0 {
@@ -221,6 +222,7 @@ impl Commit<'_> {
             }
             for (sink, key) in deliveries {
                 self.queue(sink, key, average, &body)?;
+                queued.push(json!({ "sink": sink, "key": key, "state": "queued" }));
             }
             if let Some(gap) = gap {
                 gaps.push((average, gap));
@@ -231,6 +233,9 @@ impl Commit<'_> {
             return Ok(());
         }
         self.add(KIND_AVERAGES, format!("[{}]", bodies.join(",")).as_bytes())?;
+        if !queued.is_empty() {
+            self.add(KIND_DELIVERIES, serde_json::Value::Array(queued).to_string().as_bytes())?;
+        }
         if gaps.is_empty() {
             return Ok(());
         }

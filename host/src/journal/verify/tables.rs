@@ -97,6 +97,8 @@ pub fn deliveries(connection: &Connection, row: &Row, walk: &mut Walk) -> Result
             .optional()?;
         let same = match found {
             None => walk.averages_pruned,
+            // What was queued is there, whatever became of it.
+            Some(_) if text("state") == "queued" => true,
             Some((state, answer, hash, entry, answered, sent, late)) => {
                 let entry = entry.and_then(|entry| u64::try_from(entry).ok());
                 let is_the_last = entry == Some(row.seq) && state != "queued";

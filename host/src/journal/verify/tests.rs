@@ -87,7 +87,7 @@ fn mutate(copy: &Connection, dice: &mut Dice) -> (&'static str, u64) {
         copy.query_row(&sql, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)? as u64))).unwrap()
     };
     let run = |sql: &str, seq: i64| assert!(copy.execute(sql, params![seq]).unwrap() > 0, "{sql}");
-    match dice.below(16) {
+    match dice.below(17) {
         0 => {
             let mut payload: Vec<u8> =
                 copy.query_row("SELECT payload FROM entry WHERE seq = ?1", [seq], |row| row.get(0)).unwrap();
@@ -169,6 +169,17 @@ fn mutate(copy: &Connection, dice: &mut Dice) -> (&'static str, u64) {
             let (row, entry) = of_table("delivery", dice);
             run("UPDATE delivery SET answer = 'never' WHERE rowid = ?1", row);
             ("a receipt", entry)
+        }
+        15 => {
+            let of =
+                "SELECT a.entry FROM delivery d JOIN average a USING (source, parameter, rule_set, start, revision)";
+            let find = format!("SELECT rowid FROM delivery WHERE state = 'queued' LIMIT 1 OFFSET {}", dice.below(5));
+            let row: i64 = copy.query_row(&find, [], |row| row.get(0)).unwrap();
+            let average =
+                copy.query_row(&format!("{of} WHERE d.rowid = {row}"), [], |row| row.get::<_, i64>(0)).unwrap();
+            run("DELETE FROM delivery WHERE rowid = ?1", row);
+            // The entry behind that of the average says what was queued.
+            ("a delivery that waits", average as u64 + 1)
         }
         _ => {
             let (row, entry) = of_table("gap", dice);

@@ -104,7 +104,7 @@ impl Stage {
         );
         println!("analyzer       Teledyne T300 (CO) on {}", t300.address());
         println!("authority      {}", authority.url());
-        for earlier in ["journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm"] {
+        for earlier in ["journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm", "journal.lock"] {
             // It is not there the first time.
             let _ = std::fs::remove_file(folder.join(earlier));
         }

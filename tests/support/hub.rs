@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::disk::Disk;
 use super::lines::{Lines, Origin};
 use super::{SOON, built_file};
 
@@ -44,6 +45,11 @@ impl Site {
         self.start(&["run", "tutin.toml"])
     }
 
+    /// The same on a disk that a test can make fail.
+    pub fn run_on(&self, disk: &Disk) -> Hub {
+        Hub::start_in(&disk.environment(), &binary(), &["run", "tutin.toml"], self.folder.path())
+    }
+
     /// Starts `tutin` with these arguments, in the folder.
     pub fn start(&self, arguments: &[&str]) -> Hub {
         Hub::start(&binary(), arguments, self.folder.path())
@@ -59,8 +65,12 @@ pub struct Hub {
 impl Hub {
     /// Starts a program and listens to it.
     pub fn start(program: &Path, arguments: &[&str], folder: &Path) -> Self {
+        Self::start_in(&[], program, arguments, folder)
+    }
+
+    fn start_in(environment: &[(&str, PathBuf)], program: &Path, arguments: &[&str], folder: &Path) -> Self {
         let mut command = Command::new(program);
-        command.args(arguments).current_dir(folder);
+        command.args(arguments).current_dir(folder).envs(environment.iter().cloned());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = command.spawn().unwrap_or_else(|error| panic!("cannot start {}: {error}", program.display()));
         let lines = Lines::default();

@@ -6,12 +6,14 @@
 #![allow(dead_code, reason = "each part is whole, whichever of it the tests of the day need")]
 
 pub mod configuration;
+pub mod disk;
 pub mod hub;
 pub mod journal;
 pub mod lines;
 pub mod mosquitto;
 pub mod ports;
 pub mod pymodbus;
+pub mod random;
 pub mod store;
 pub mod t200;
 

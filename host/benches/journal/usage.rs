@@ -1,6 +1,6 @@
 //! What this process used: computing time of all its threads and of the journal's own, and bytes given to the disk.
 //!
-//! The scheduler's account of threads is exact, and no thread ends between two looks.
+//! The scheduler's account of threads is exact and forgets a thread that ends; none that computes ends between two looks.
 
 use std::fs;
 

@@ -109,6 +109,10 @@ async fn a_hub_that_is_killed_at_random_moments_loses_nothing() {
     let stopped = live_and_stop(&site);
 
     check_starts(&site);
+    println!(
+        "QUEUED {:?}",
+        store::query(&journal::file(&site), "SELECT sink, key, state FROM delivery WHERE state <> 'acknowledged'")
+    );
     check_chain(&site);
     let sets = places(&site);
     let averages = averages(&site);
@@ -232,6 +236,7 @@ fn check_averages_at_authority(averages: &[Average], received: &[Received], stop
         assert_eq!(object["valid"].as_u64(), Some(average.valid.into()), "{key}");
     }
     for (key, average) in closed.iter().filter(|(key, _)| !arrived.contains(key)) {
+        println!("MISSING {key} end {} stopped {stopped}", average.end());
         assert!(average.end().after(LATENESS) >= stopped, "{key} never arrived; the hub ended at {stopped}");
     }
 }

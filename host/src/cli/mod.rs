@@ -47,7 +47,7 @@ enum Verb {
     Check(check::Arguments),
     /// Show simulated analyzers, a hub and an authority at work.
     Demo(demo::Arguments),
-    /// Have a device carry out a command of its driver, without a running hub.
+    /// Have a device carry out a command of its driver, through the running hub or without one.
     Command(command::Arguments),
     /// Read the journal back into a file: readings or averages as CSV, JSON Lines or Parquet.
     Export(export::Arguments),

@@ -141,7 +141,7 @@ fn summary(hub: &Hub) -> String {
     }
     let sinks = hub.sinks().map(|(name, status)| format!("{name} {} delivered", status.delivered)).collect::<Vec<_>>();
     let late = hub.late_readings();
-    if let Storage::Failing { since, error } = hub.storage() {
+    if let Storage::Failing { since, error, .. } = hub.storage() {
         others.push(format!("nothing can be stored since {since}: {error}"));
     }
     if late > 0 {

@@ -116,7 +116,7 @@ async fn listen(listener: UnixListener, ask: mpsc::Sender<Asked>) {
 async fn serve(stream: UnixStream, ask: &mpsc::Sender<Asked>) -> std::io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
-    tokio::time::timeout(Duration::from_secs(10), tokio::io::BufReader::new(read.take(LONGEST)).read_line(&mut line))
+    tokio::time::timeout(Duration::from_secs(2), tokio::io::BufReader::new(read.take(LONGEST)).read_line(&mut line))
         .await??;
     let result = match serde_json::from_str(&line) {
         Err(error) => Err(format!("not a request: {error}")),

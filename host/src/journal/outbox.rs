@@ -71,7 +71,7 @@ impl Commit<'_> {
         let queued = self
             .transaction
             .prepare_cached(
-                "UPDATE delivery SET state = 'queued', queued = ?4 WHERE sink = ?1 AND start >= ?2 AND start < ?3 AND state <> 'queued'",
+                "UPDATE delivery SET state = 'queued', queued = ?4, answered = NULL, answer = NULL, answer_hash = NULL WHERE sink = ?1 AND start >= ?2 AND start < ?3 AND state <> 'queued'",
             )?
             .execute(params![sink, from.0, to.0, self.at.0])?;
         let deliveries = u64::try_from(queued).unwrap_or(u64::MAX);

@@ -37,6 +37,8 @@ pub enum Storage {
         since: Timestamp,
         /// What the disk says.
         error: String,
+        /// Whether it is full.
+        full: bool,
     },
 }
 
@@ -120,7 +122,7 @@ impl<D: Derive> Writer<D> {
         let committed = loop {
             match self.commit(&group) {
                 Ok(committed) => break committed,
-                Err(error) => self.failing(&error),
+                Err(error) => self.failing(&error, error.sqlite_error_code()),
             }
             if state == Inbox::Open {
                 state = runtime.block_on(group.hold(inbox, &self.settings, &self.waiting, AFTER_FAILURE));
@@ -128,7 +130,7 @@ impl<D: Derive> Writer<D> {
                 std::thread::sleep(AFTER_FAILURE);
             }
             if let Err(error) = self.store.reopen() {
-                self.failing_with(&error.to_string());
+                self.failing(&error, None);
             }
         };
         let complete_until = group.complete_until;
@@ -187,8 +189,7 @@ impl<D: Derive> Writer<D> {
 
     /// The outage that ends with this commit, if it succeeds.
     fn outage(&self, group: &Group) -> Option<Event> {
-        let Storage::Failing { since, error } = self.storage.borrow().clone() else { return None };
-        let full = error.contains("full");
+        let Storage::Failing { since, error, full } = self.storage.borrow().clone() else { return None };
         Some(Event::Storage { from: since, to: Timestamp::now(), error, full, lost: group.lost() })
     }
 
@@ -206,20 +207,16 @@ impl<D: Derive> Writer<D> {
         Some(outage)
     }
 
-    fn failing(&mut self, error: &rusqlite::Error) {
-        match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => self.failing_with("the disk is full"),
-            _ => self.failing_with(&error.to_string()),
-        }
-    }
-
-    fn failing_with(&mut self, error: &str) {
+    /// Notes that nothing can be stored, once for each outage: what ended the first attempt is what is told.
+    fn failing(&mut self, error: &dyn std::fmt::Display, code: Option<ErrorCode>) {
+        let full = code == Some(ErrorCode::DiskFull);
+        let error = if full { "the disk is full".to_owned() } else { error.to_string() };
         self.storage.send_if_modified(|storage| {
             if *storage != Storage::Good {
                 return false;
             }
             error!("journal: nothing can be stored, trying again every second; readings are held in memory meanwhile: {error}");
-            *storage = Storage::Failing { since: Timestamp::now(), error: error.to_owned() };
+            *storage = Storage::Failing { since: Timestamp::now(), error, full };
             true
         });
     }

@@ -109,10 +109,6 @@ async fn a_hub_that_is_killed_at_random_moments_loses_nothing() {
     let stopped = live_and_stop(&site);
 
     check_starts(&site);
-    println!(
-        "QUEUED {:?}",
-        store::query(&journal::file(&site), "SELECT sink, key, state FROM delivery WHERE state <> 'acknowledged'")
-    );
     check_chain(&site);
     let sets = places(&site);
     let averages = averages(&site);
@@ -157,11 +153,14 @@ fn live_and_die(site: &Site, in_birth: bool, random: &mut Random) -> Start {
     Start { at, running }
 }
 
-/// The last hub stays until everything is delivered. Returns when it was told to end.
+/// The last hub stays for a few blocks, until everything is delivered. Returns when it was told to end.
 fn live_and_stop(site: &Site) -> Timestamp {
     let journal = journal::file(site);
     let mut hub = site.run();
     hub.wait_for("running", |line| line.contains("running; "));
+    let averages = || store::number(&journal, "SELECT count(*) FROM average");
+    let before = averages();
+    hub.wait_until("two more blocks of each source", || averages() >= before + 2 * INTERVALS.len() as i64);
     let last = store::number(&journal, "SELECT max(seq) FROM entry WHERE kind = 2");
     let queued = "SELECT count(*) FROM delivery WHERE state = 'queued'";
     let delivered = "SELECT entry FROM cursor WHERE sink = 'readings'";
@@ -236,7 +235,6 @@ fn check_averages_at_authority(averages: &[Average], received: &[Received], stop
         assert_eq!(object["valid"].as_u64(), Some(average.valid.into()), "{key}");
     }
     for (key, average) in closed.iter().filter(|(key, _)| !arrived.contains(key)) {
-        println!("MISSING {key} end {} stopped {stopped}", average.end());
         assert!(average.end().after(LATENESS) >= stopped, "{key} never arrived; the hub ended at {stopped}");
     }
 }

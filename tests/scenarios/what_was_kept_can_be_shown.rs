@@ -56,7 +56,7 @@ async fn a_running_hub_s_journal_is_verified_recomputed_copied_and_sent_again() 
         &site,
         &["resend", "--config", "tutin.toml", "--sink", "autority", "--from", "2026-01-01", "--to", "2100-01-01"],
     );
-    assert!(!success && text.contains("no sink autority"), "{text}");
+    assert!(!success && text.contains("sink autority"), "{text}");
     said(&site, &["command", "--config", "tutin.toml", "no2-north", "zero-start", "{\"range\": 1}"], "");
 
     assert!(hub.interrupt().success());

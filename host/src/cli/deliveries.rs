@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use super::origin::{Origin, moment};
 use super::output::say;
 use crate::hub::control::{self, Request};
-use crate::journal::{Delivered, DeliveryFilter, SinkCounts};
+use crate::journal::{self, Delivered, DeliveryFilter, SinkCounts};
 use crate::time::Timestamp;
 
 /// Arguments of `tutin deliveries`.
@@ -125,7 +125,15 @@ pub struct ResendArguments {
 /// Queues what the sink was given of the period once more: in the running hub, or in the journal of one that does not run.
 pub async fn resend(arguments: ResendArguments) -> anyhow::Result<ExitCode> {
     let ResendArguments { origin, sink, from, to } = arguments;
+    if from >= to {
+        bail!("--from {from} is not before --to {to}");
+    }
     let file = origin.file()?;
+    let known: Vec<String> = journal::read(&file)?.sink_counts()?.into_iter().map(|count| count.sink).collect();
+    if !known.contains(&sink) {
+        let known = if known.is_empty() { "none yet".to_owned() } else { known.join(", ") };
+        bail!("nothing was ever queued for a sink {sink}; there is: {known}");
+    }
     let answer = control::ask(&file, Request::Resend { sink: sink.clone(), from, to }).await;
     let queued = answer.with_context(|| format!("resend to {sink}"))?;
     say(format_args!(

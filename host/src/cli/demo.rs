@@ -104,10 +104,7 @@ impl Stage {
         );
         println!("analyzer       Teledyne T300 (CO) on {}", t300.address());
         println!("authority      {}", authority.url());
-        for earlier in ["journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm", "journal.lock"] {
-            // It is not there the first time.
-            let _ = std::fs::remove_file(folder.join(earlier));
-        }
+        remove_earlier(&folder)?;
         std::fs::write(folder.join("token"), token).context("token of the demonstration")?;
         let text = configuration(
             &plugin.to_string_lossy(),
@@ -271,4 +268,20 @@ fn conclude(authority: &AuthorityHandle, parameters: &BTreeSet<String>, config: 
 fn duration(text: &str) -> Result<Duration, String> {
     let duration: jiff::SignedDuration = text.parse().map_err(|error| format!("{error}; write it as in 30s or 5m"))?;
     Duration::try_from(duration).map_err(|_| String::from("a duration cannot be negative"))
+}
+/// Takes away the journal of an earlier demonstration, and nobody else's.
+fn remove_earlier(folder: &std::path::Path) -> anyhow::Result<()> {
+    let journal = folder.join("journal.sqlite");
+    if journal.exists() && !folder.join("demo.toml").exists() {
+        bail!("{} is not the journal of a demonstration; --state names a folder for one", journal.display());
+    }
+    let lock = std::fs::File::options().create(true).truncate(false).write(true).open(folder.join("journal.lock"))?;
+    if lock.try_lock().is_err() {
+        bail!("another demonstration, or a hub, runs in {}", folder.display());
+    }
+    for earlier in ["journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm"] {
+        // It is not there the first time.
+        let _ = std::fs::remove_file(folder.join(earlier));
+    }
+    lock.set_len(0).context("lock file of the demonstration")
 }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 use jiff::tz::TimeZone;
 
@@ -46,6 +46,9 @@ struct Period {
 pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let zone = TimeZone::get(&arguments.zone).with_context(|| format!("--zone {}", arguments.zone))?;
     let during = arguments.from..arguments.to.unwrap_or_else(Timestamp::now);
+    if during.start >= during.end {
+        bail!("--from {} is not before --to {}", during.start, during.end);
+    }
     let reader = arguments.origin.reader()?;
     let wanted = |source: &str| arguments.source.as_deref().is_none_or(|wanted| wanted == source);
     let gaps: Vec<GapRow> = reader.gaps(during.clone())?.into_iter().filter(|gap| wanted(&gap.source)).collect();

@@ -81,15 +81,18 @@ impl Derivation {
             fresh.assign(assignment, from, 0);
         }
         let mut through = reader.last_entry()?;
+        let oldest = fresh.oldest_open();
         if let Some(from) = fresh.oldest_open() {
-            let mut outages = Outages::default();
-            reader.events(from.before(EVENT_SLACK)..Timestamp(i64::MAX), |at, event| note(&mut outages, at, &event))?;
-            self.lock().outages = outages;
             reader.replay(from.before(CLOCK_SLACK)..Timestamp(i64::MAX), |entry, set| fresh.take(entry, &set))?;
         }
         fresh.seen(through);
         // The long part is done without the lock, which the journal's writer needs; what was committed meanwhile is little.
         let mut inner = self.lock();
+        if let Some(from) = oldest {
+            let mut outages = Outages::default();
+            reader.events(from.before(EVENT_SLACK)..Timestamp(i64::MAX), |at, event| note(&mut outages, at, &event))?;
+            inner.outages = outages;
+        }
         for (place, set) in reader.readings_after(Cursor { entry: through, item: u32::MAX })? {
             through = place.entry;
             fresh.take(place.entry, &set);
@@ -126,11 +129,11 @@ fn note(outages: &mut Outages, at: Timestamp, event: &Event) {
                 outages.device(&lost.device, lost.from, lost.to, cause, error.clone());
             }
         }
-        Event::Device { device, phase, reason } => match phase {
-            DevicePhase::Starting | DevicePhase::Running | DevicePhase::Stopped => outages.end(device, at),
-            DevicePhase::Failing => outages.begin(device, at, GapCause::Link, reason.clone()),
+        Event::Device { device, since: at, phase, reason } => match phase {
+            DevicePhase::Starting | DevicePhase::Running | DevicePhase::Stopped => outages.end(device, *at),
+            DevicePhase::Failing => outages.begin(device, *at, GapCause::Link, reason.clone()),
             DevicePhase::Restarting | DevicePhase::Parked => {
-                outages.begin(device, at, GapCause::PluginParked, reason.clone());
+                outages.begin(device, *at, GapCause::PluginParked, reason.clone());
             }
         },
         _ => {}

@@ -30,7 +30,7 @@ use tracing::{error, info, warn};
 
 use crate::capability::modbus::Connection;
 use crate::config::model::{self, Config, Link, Name};
-use crate::journal::{self, Event, Journal, Storage};
+use crate::journal::{self, Event, Journal, Place, Settlement, Storage};
 use crate::plugin::device::Command;
 use crate::plugin::{DeviceStatus, Engine, LoadError, Loader, Plugin};
 use crate::sink::runner::DeliveryStatus;
@@ -314,6 +314,12 @@ impl Hub {
         applied: &mut Applied,
     ) -> Result<(), HubError> {
         self.reading_routes.set(next.routes.values());
+        // A sink that is gone waits for no readings, and must not keep them from being taken away in time.
+        let placed = self.journal.reader()?.placed_sinks()?;
+        for sink in placed.into_iter().filter(|sink| !next.sinks.contains_key(sink)) {
+            let place = Some(Place::Forgotten);
+            self.journal.settle(Settlement { sink, averages: Vec::new(), place, rejected: Vec::new() }).await?;
+        }
         for (name, sink) in fresh {
             let Some(key) = next.sinks.get(&name) else { continue };
             let queue = JournalQueue::open(&next.hub.name, &name, &self.journal, &self.reading_routes, &key.delivery);

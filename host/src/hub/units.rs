@@ -20,6 +20,7 @@ use crate::plugin::device::{self, Command, DeviceSpec, DeviceStatus, Phase};
 use crate::plugin::{LoadError, Plugin};
 use crate::sink::runner::{self, DeliveryStatus};
 use crate::sink::{Both, Built, LiveSender, live_queue};
+use crate::time::Timestamp;
 
 /// Name under which a driver opens the one link of its device.
 const MAIN_LINK: &str = "main";
@@ -128,7 +129,8 @@ async fn record_phases(device: String, mut status: watch::Receiver<DeviceStatus>
             Phase::Restarting(reason) => (DevicePhase::Restarting, reason.as_str()),
             Phase::Parked(reason) => (DevicePhase::Parked, reason.as_str()),
         };
-        let event = Event::Device { device: device.clone(), phase: name, reason: reason.to_owned() };
+        let event =
+            Event::Device { device: device.clone(), since: Timestamp::now(), phase: name, reason: reason.to_owned() };
         if journal.event(event).await.is_err() {
             return;
         }

@@ -188,3 +188,39 @@ async fn a_copy_without_anything_beside_it_can_be_checked_where_nothing_can_be_w
     let report = check(&copy);
     assert_eq!((report.findings, report.readings), (vec![], 5));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_inside_that_cannot_be_read_is_set_aside_at_the_start_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("j.sqlite");
+    with_readings(&file, 5).await;
+    let root: i64 = Connection::open(&file)
+        .unwrap()
+        .query_row("SELECT rootpage FROM sqlite_master WHERE name = 'entry_by_kind'", [], |row| row.get(0))
+        .unwrap();
+    let mut bytes = fs::read(&file).unwrap();
+    let page = usize::try_from(root - 1).unwrap() * 4096;
+    bytes[page..page + 4096].fill(0xff);
+    fs::write(&file, &bytes).unwrap();
+
+    let events = opened(&file).await;
+
+    assert!(events.iter().any(|event| matches!(event, Event::SetAside { .. })), "{events:?}");
+    assert_eq!(check(&file).readings, 1);
+}
+
+#[test]
+fn readings_are_found_by_their_number_and_not_by_walking_through_all() {
+    let connection = Connection::open_in_memory().unwrap();
+    connection.execute_batch(schema::TABLES).unwrap();
+    for sql in reader::BLOCK_QUERIES {
+        let plan: Vec<String> = connection
+            .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
+            .unwrap()
+            .query_map([1, 1], |row| row.get(3))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{sql}: {plan:?}");
+    }
+}

@@ -91,6 +91,16 @@ pub enum JournalError {
 }
 
 impl JournalError {
+    /// The same, as a damage of this file if it is one.
+    pub(super) fn of_file(self, file: &Path) -> Self {
+        match self {
+            JournalError::Sqlite(source) if is_corruption(&source) => {
+                JournalError::Corrupt { file: file.to_owned(), source }
+            }
+            other => other,
+        }
+    }
+
     /// The right kind for what SQLite says when a file is opened.
     pub(super) fn opening(file: &Path, source: rusqlite::Error) -> Self {
         let file = file.to_owned();
@@ -102,4 +112,9 @@ impl JournalError {
             _ => JournalError::Open { file, source },
         }
     }
+}
+
+/// Whether the file itself is damaged, so that trying again is useless.
+pub(super) fn is_corruption(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
 }

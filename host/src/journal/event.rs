@@ -95,6 +95,8 @@ pub enum Event {
     Device {
         /// Which.
         device: String,
+        /// Since when. The entry may be later: it waits for the disk.
+        since: Timestamp,
         /// What it does now.
         phase: DevicePhase,
         /// Why.

@@ -60,16 +60,28 @@ pub fn open(file: &Path) -> Result<Opened, JournalError> {
         fs::create_dir_all(folder).map_err(|source| JournalError::Folder { file: folder.to_owned(), source })?;
     }
     let mut witness = Witness::lock(file)?;
-    let mut events = Vec::new();
-    let (connection, head) = match connect(file, &mut events) {
-        Ok(opened) => opened,
+    let taken = match take_up(file, &mut witness, Vec::new()).map_err(|error| error.of_file(file)) {
         Err(JournalError::Corrupt { source, .. }) => {
-            events.clear();
-            events.push(set_aside(file, &source)?);
-            connect(file, &mut events)?
+            let aside = set_aside(file, &source)?;
+            take_up(file, &mut witness, vec![aside])
         }
-        Err(error) => return Err(error),
+        taken => taken,
     };
+    let Taken { connection, key, end, events, found } = taken?;
+    Ok(Opened { connection, witness, key, end, events, found })
+}
+
+/// A journal that can be gone on with.
+struct Taken {
+    connection: Connection,
+    key: SigningKey,
+    end: End,
+    events: Vec<Event>,
+    found: Predecessor,
+}
+
+fn take_up(file: &Path, witness: &mut Witness, mut events: Vec<Event>) -> Result<Taken, JournalError> {
+    let (connection, head) = connect(file, &mut events)?;
     let key = SigningKey::open(&file.with_extension("key"))?;
     let end = check_end(&connection, head.as_ref(), &witness.read(), &key, &mut events)?;
     note_key(&connection, &key, end, &mut events)?;
@@ -79,7 +91,7 @@ pub fn open(file: &Path) -> Result<Opened, JournalError> {
         _ => Ending::Unclean,
     };
     let found = Predecessor { ending, last: last_sign_of_a_hub(&connection)? };
-    Ok(Opened { connection, witness, key, end, events, found })
+    Ok(Taken { connection, key, end, events, found })
 }
 
 /// Connects, brings the file to this format, and reads its head.
@@ -192,7 +204,7 @@ fn last_sign_of_a_hub(connection: &Connection) -> rusqlite::Result<Option<Timest
     let event: Option<i64> = connection
         .query_row(
             "SELECT at FROM entry WHERE kind = 4 AND json_valid(CAST(payload AS TEXT)) \
-             AND json_extract(CAST(payload AS TEXT), '$.event') IN ('start', 'stop') ORDER BY seq DESC LIMIT 1",
+             AND json_extract(CAST(payload AS TEXT), '$.event') IN ('start', 'stop') ORDER BY at DESC, seq DESC LIMIT 1",
             [],
             |row| row.get(0),
         )
@@ -219,7 +231,7 @@ pub fn key_in_force(connection: &Connection) -> Result<Option<PublicKey>, Journa
         .query_row(
             "SELECT json_extract(CAST(payload AS TEXT), '$.public_key') FROM entry WHERE kind = 4 \
              AND json_valid(CAST(payload AS TEXT)) AND json_extract(CAST(payload AS TEXT), '$.event') IN ('begin', 'key') \
-             ORDER BY seq DESC LIMIT 1",
+             ORDER BY at DESC, seq DESC LIMIT 1",
             [],
             |row| row.get(0),
         )
@@ -228,7 +240,7 @@ pub fn key_in_force(connection: &Connection) -> Result<Option<PublicKey>, Journa
 }
 
 /// Renames what cannot be read, its log with it.
-fn set_aside(file: &Path, source: &rusqlite::Error) -> Result<Event, JournalError> {
+pub fn set_aside(file: &Path, source: &rusqlite::Error) -> Result<Event, JournalError> {
     let stamp: String = Timestamp::now().to_string().chars().filter(char::is_ascii_alphanumeric).take(15).collect();
     let aside = file.with_extension(format!("damaged-{stamp}.sqlite"));
     let failed = |source| JournalError::Folder { file: file.to_owned(), source };

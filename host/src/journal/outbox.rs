@@ -1,6 +1,6 @@
 //! Deliveries: queued with their average in one transaction, settled when the far end has spoken, queued again on demand.
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 use serde_json::json;
 
 use super::event::Event;
@@ -8,6 +8,8 @@ use super::orders::{Derived, Place, Settlement, Verdict};
 use super::schema::KIND_DELIVERIES;
 use super::store::{Commit, length_s, length_s_of, sha256};
 use crate::average::Average;
+use crate::gap::{Gap, GapCause};
+use crate::status::InstrumentState;
 use crate::time::Timestamp;
 
 impl Commit<'_> {
@@ -61,9 +63,33 @@ impl Commit<'_> {
                 let stem = known.rsplit_once('/').map_or(known.as_str(), |(stem, _)| stem);
                 (sink, format!("{stem}/{}", key.revision))
             });
-            derived.push(Derived { deliveries: deliveries.collect(), average, gap: None });
+            let deliveries = deliveries.collect();
+            let gap = self.gap_of(&average)?;
+            derived.push(Derived { deliveries, average, gap });
         }
         self.averages(&derived)
+    }
+
+    /// Why a revised block has still not enough valid data: what was known before, else what its state says.
+    fn gap_of(&self, average: &Average) -> rusqlite::Result<Option<Gap>> {
+        if average.state == InstrumentState::Valid {
+            return Ok(None);
+        }
+        let key = &average.key;
+        let known: Option<(String, String)> = self
+            .transaction
+            .prepare_cached(
+                "SELECT cause, detail FROM gap WHERE source = ?1 AND parameter = ?2 AND rule_set = ?3 AND start = ?4 AND length_s = ?5 \
+                 ORDER BY revision DESC LIMIT 1",
+            )?
+            .query_row(params![key.source, key.parameter, key.rule_set, key.start.0, length_s(average)], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .optional()?;
+        let (cause, detail) = known.unwrap_or_default();
+        let cause = serde_json::from_value(cause.into()).unwrap_or(GapCause::Device);
+        let detail = if detail.is_empty() { average.state.name().to_owned() } else { detail };
+        Ok(Some(Gap { cause, detail }))
     }
 
     /// Queues what a sink was given of a period once more. Returns how many.

@@ -16,6 +16,16 @@ use crate::average::Average;
 use crate::reading::{DeviceCatalog, PollSet};
 use crate::time::Timestamp;
 
+/// The first block behind a place. `+` keeps SQLite from an index that would have it sort all that follows.
+const NEXT_BLOCK: &str = "SELECT seq, payload FROM entry WHERE seq >= ?1 AND +kind = ?2 ORDER BY seq LIMIT 1";
+/// The first block of a time; the index is in the order of times.
+const FIRST_BLOCK: &str = "SELECT seq FROM entry WHERE kind = ?1 AND at >= ?2 AND seq > 0 ORDER BY at LIMIT 1";
+/// The last one.
+const LAST_BLOCK: &str = "SELECT seq FROM entry WHERE kind = ?1 AND at < ?2 AND seq > 0 ORDER BY at DESC LIMIT 1";
+/// What is asked for each block must not grow with the journal.
+#[cfg(test)]
+pub(super) const BLOCK_QUERIES: [&str; 3] = [NEXT_BLOCK, FIRST_BLOCK, LAST_BLOCK];
+
 /// A connection that only reads.
 pub struct Reader {
     pub(super) connection: Connection,
@@ -75,6 +85,13 @@ impl Reader {
         Ok(cursor.optional()?)
     }
 
+    /// The sinks that have a place in the readings.
+    pub fn placed_sinks(&self) -> Result<Vec<String>, JournalError> {
+        let mut statement = self.connection.prepare_cached("SELECT sink FROM cursor")?;
+        let sinks = statement.query_map([], |row| row.get(0))?;
+        Ok(sinks.collect::<Result<_, _>>()?)
+    }
+
     /// Sequence number of the last entry, 0 when there is none.
     pub fn last_entry(&self) -> Result<u64, JournalError> {
         let mut statement = self.connection.prepare_cached("SELECT coalesce(max(seq), 0) FROM entry")?;
@@ -117,7 +134,7 @@ impl Reader {
     pub fn averages_after(&self, after: u64) -> Result<Vec<(u64, Average)>, JournalError> {
         let mut statement = self
             .connection
-            .prepare_cached("SELECT seq, payload FROM entry WHERE seq > ?1 AND kind = ?2 ORDER BY seq")?;
+            .prepare_cached("SELECT seq, payload FROM entry WHERE seq > ?1 AND +kind = ?2 ORDER BY seq")?;
         let after = i64::try_from(after).unwrap_or(i64::MAX);
         let rows = statement.query_map(params![after, KIND_AVERAGES], |row| {
             Ok((u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0), row.get::<_, Vec<u8>>(1)?))
@@ -135,11 +152,12 @@ impl Reader {
     /// Hands over every poll set that was committed in this time, with its entry.
     pub fn replay(&mut self, during: Range<Timestamp>, mut each: impl FnMut(u64, PollSet)) -> Result<(), JournalError> {
         let edge = |sql: &str, at: Timestamp| -> Result<Option<u64>, JournalError> {
-            let seq: Option<i64> = self.connection.query_row(sql, params![KIND_READINGS, at.0], |row| row.get(0))?;
+            let seq: Option<i64> =
+                self.connection.query_row(sql, params![KIND_READINGS, at.0], |row| row.get(0)).optional()?;
             Ok(seq.and_then(|seq| u64::try_from(seq).ok()))
         };
-        let first = edge("SELECT min(seq) FROM entry WHERE kind = ?1 AND at >= ?2", during.start)?;
-        let last = edge("SELECT max(seq) FROM entry WHERE kind = ?1 AND at < ?2", during.end)?;
+        let first = edge(FIRST_BLOCK, during.start)?;
+        let last = edge(LAST_BLOCK, during.end)?;
         let (Some(mut next), Some(last)) = (first, last) else { return Ok(()) };
         while let Some((entry, payload)) = self.next_block(next)?.filter(|(entry, _)| *entry <= last) {
             for set in self.decode(entry, &payload)? {
@@ -152,7 +170,8 @@ impl Reader {
 
     /// From when on the journal still holds all readings.
     pub fn readings_kept_from(&self) -> Result<Timestamp, JournalError> {
-        let sql = "SELECT CASE WHEN EXISTS (SELECT 1 FROM pruned) THEN (SELECT min(at) FROM entry WHERE kind = ?1) END";
+        let sql = "SELECT CASE WHEN EXISTS (SELECT 1 FROM pruned) \
+                   THEN coalesce((SELECT min(at) FROM entry WHERE kind = ?1), 9223372036854775807) END";
         let oldest: Option<i64> = self.connection.query_row(sql, [KIND_READINGS], |row| row.get(0))?;
         Ok(Timestamp(oldest.unwrap_or(i64::MIN)))
     }
@@ -173,9 +192,7 @@ impl Reader {
     }
 
     fn next_block(&self, from: u64) -> Result<Option<(u64, Vec<u8>)>, JournalError> {
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT seq, payload FROM entry WHERE seq >= ?1 AND kind = ?2 ORDER BY seq LIMIT 1")?;
+        let mut statement = self.connection.prepare_cached(NEXT_BLOCK)?;
         let from = i64::try_from(from).unwrap_or(i64::MAX);
         let block = statement.query_row(params![from, KIND_READINGS], |row| {
             let (entry, payload): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);

@@ -147,8 +147,8 @@ impl Commit<'_> {
         // Events that the chain itself rests on stay.
         let sql = format!(
             "SELECT seq, length(payload), hash FROM entry WHERE kind IN ({kinds}) AND at < ?1 AND seq < ?2 AND (kind <> 4 OR \
-             json_extract(CAST(payload AS TEXT), '$.event') NOT IN ('begin', 'key', 'converted', 'lost', 'pruned', 'streams')) \
-             ORDER BY seq LIMIT ?3"
+             (json_valid(CAST(payload AS TEXT)) AND json_extract(CAST(payload AS TEXT), '$.event') NOT IN \
+             ('begin', 'key', 'converted', 'lost', 'clock_step', 'pruned', 'streams'))) ORDER BY at LIMIT ?3"
         );
         let mut statement = self.transaction.prepare_cached(&sql)?;
         let rows = statement.query_map(params![before.0, needed, AT_ONCE], |row| {
@@ -202,8 +202,9 @@ impl Commit<'_> {
                 let from = needed_from.map_or(i64::MIN, |from| from.0);
                 let open: Option<i64> = self
                     .transaction
-                    .prepare_cached("SELECT min(seq) FROM entry WHERE kind = 2 AND at >= ?1")?
-                    .query_row([from], |row| row.get(0))?;
+                    .prepare_cached("SELECT seq FROM entry WHERE kind = 2 AND at >= ?1 ORDER BY at LIMIT 1")?
+                    .query_row([from], |row| row.get(0))
+                    .optional()?;
                 Ok(one("SELECT min(entry) FROM cursor")?.min(open.unwrap_or(i64::MAX)))
             }
             Class::Averages => one(

@@ -118,6 +118,7 @@ CREATE TABLE delivery (
 ) STRICT;
 CREATE INDEX delivery_queued ON delivery (sink, ends, id) WHERE state = 'queued';
 CREATE INDEX delivery_by_average ON delivery (source, parameter, rule_set, start, length_s);
+CREATE INDEX delivery_by_entry ON delivery (entry) WHERE entry IS NOT NULL;
 CREATE INDEX delivery_rejected ON delivery (sink, id) WHERE state = 'rejected';
 
 CREATE TABLE stream (
@@ -179,7 +180,7 @@ pub fn prepare(connection: &Connection) -> rusqlite::Result<()> {
 /// Opens the file only to read it, beside the writer or without one.
 pub fn open_to_read(file: &Path) -> Result<Connection, JournalError> {
     let failed = |source| JournalError::opening(file, source);
-    if !file.exists() {
+    if !file.is_file() {
         return Err(JournalError::Missing { file: file.to_owned() });
     }
     let connection = match connect_to_read(file, "") {

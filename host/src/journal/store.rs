@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, Transaction, params};
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use tracing::error;
 
 use super::block::BlockWriter;
 use super::chain::{End, Link, Seal, hex};
 use super::error::JournalError;
 use super::event::Event;
 use super::key::SigningKey;
-use super::opening::{Opened, Witness};
+use super::opening::{self, Opened, Witness};
 use super::orders::{Derived, Stream};
 use super::schema::{
     self, Class, KIND_AVERAGES, KIND_CATALOG, KIND_CHECKPOINT, KIND_DELIVERIES, KIND_EVENT, KIND_GAPS, KIND_READINGS,
@@ -87,6 +88,13 @@ impl Store {
         }
         self.connection = connection;
         Ok(())
+    }
+
+    /// The file is damaged: it is kept under another name, for the next start to begin a new one.
+    pub fn set_aside(&self, error: &rusqlite::Error) {
+        if let Err(error) = opening::set_aside(&self.file, error) {
+            error!("journal: {error}");
+        }
     }
 
     /// Begins a commit, beside which the catalogs of earlier ones can be found. A step of the clock since the last one becomes its first
@@ -353,7 +361,6 @@ pub(super) fn length_s_of(length: Duration) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::opening;
 
     #[test]
     fn a_jump_of_the_wall_clock_is_a_step_and_time_that_passes_is_none() {

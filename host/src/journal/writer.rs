@@ -13,8 +13,9 @@ use std::time::Duration;
 use rusqlite::ErrorCode;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
+use super::error::is_corruption;
 use super::event::{Ending, Event};
 use super::group::{Group, Inbox};
 use super::orders::{Derive, Derived, Order};
@@ -54,6 +55,8 @@ pub struct Writer<D> {
     storage: watch::Sender<Storage>,
     /// Whether the mark of an unclean end is to stay: no hub has started since.
     unclean: bool,
+    /// The file is damaged: nothing more can be done with it here. Whoever starts the hub again gets a new one.
+    corrupt: bool,
 }
 
 /// What a commit needs besides its group.
@@ -85,6 +88,7 @@ impl<D: Derive> Writer<D> {
             report,
             storage,
             unclean: ending == Ending::Unclean,
+            corrupt: false,
         }
     }
 
@@ -100,12 +104,14 @@ impl<D: Derive> Writer<D> {
                 self.derived.extend(self.derive.derive(moment.before(self.settings.commit_interval)));
             }
             group = Group::default();
-            if !self.derived.is_empty() {
+            if !self.derived.is_empty() && !self.corrupt {
                 self.commit_until_done(Group::default(), runtime, &mut inbox);
             }
             self.retain();
         }
-        self.close();
+        if !self.corrupt {
+            self.close();
+        }
     }
 
     /// Returns whether the inbox is still open, and until when everything is stored.
@@ -119,18 +125,29 @@ impl<D: Derive> Writer<D> {
         if group.is_empty() && self.derived.is_empty() {
             return (state, group.complete_until);
         }
+        let mut usable = true;
         let committed = loop {
-            match self.commit(&group) {
-                Ok(committed) => break committed,
-                Err(error) => self.failing(&error, error.sqlite_error_code()),
+            if usable {
+                match self.commit(&group) {
+                    Ok(committed) => break committed,
+                    Err(error) if is_corruption(&error) => {
+                        self.corrupt = true;
+                        self.store.set_aside(&error);
+                        return (Inbox::Closed, None);
+                    }
+                    Err(error) => self.failing(&error, error.sqlite_error_code()),
+                }
             }
             if state == Inbox::Open {
                 state = runtime.block_on(group.hold(inbox, &self.settings, &self.waiting, AFTER_FAILURE));
             } else {
                 std::thread::sleep(AFTER_FAILURE);
             }
-            if let Err(error) = self.store.reopen() {
-                self.failing(&error, None);
+            // A file that went away or is another one is not written to.
+            let reopened = self.store.reopen();
+            usable = reopened.is_ok();
+            if let Err(error) = reopened {
+                debug!("journal: {error}");
             }
         };
         let complete_until = group.complete_until;
@@ -223,7 +240,7 @@ impl<D: Derive> Writer<D> {
 
     /// Takes away what need not be kept any more, a little at a time.
     fn retain(&mut self) {
-        if *self.storage.borrow() != Storage::Good {
+        if self.corrupt || *self.storage.borrow() != Storage::Good {
             return;
         }
         match self.retention.step(&mut self.store, self.derive.needed_from()) {

@@ -1,5 +1,7 @@
 //! Whether the tables say what the entries say.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 
@@ -7,6 +9,8 @@ use super::finding::{Fault, Finding};
 use super::walk::{Row, Walk};
 use crate::average::Average;
 use crate::journal::error::JournalError;
+use crate::journal::schema::TABLES;
+use crate::journal::store::sha256;
 use crate::time::Timestamp;
 
 /// The averages of an entry stand in the table with every column.
@@ -19,6 +23,10 @@ pub fn averages(connection: &Connection, row: &Row, walk: &mut Walk) -> Result<(
         "SELECT body, mean, unit, coverage, state, entry FROM average WHERE source = ?1 AND parameter = ?2 AND rule_set = ?3 \
          AND start = ?4 AND length_s = ?5 AND revision = ?6",
     )?;
+    let mut of_deliveries = connection.prepare_cached(
+        "SELECT count(*) FROM delivery WHERE source = ?1 AND parameter = ?2 AND rule_set = ?3 AND start = ?4 AND length_s = ?5 \
+         AND revision = ?6 AND content_hash <> ?7",
+    )?;
     for average in &averages {
         let key = &average.key;
         let name = format!("average {}/{}/{}/{}", key.source, key.parameter, key.rule_set, key.start);
@@ -29,6 +37,13 @@ pub fn averages(connection: &Connection, row: &Row, walk: &mut Walk) -> Result<(
             .query_row(of, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?)))
             .optional()?;
         let body = serde_json::to_string(average).unwrap_or_default();
+        let forged: i64 = of_deliveries.query_row(
+            params![key.source, key.parameter, key.rule_set, key.start.0, length, key.revision, sha256(&body)],
+            |row| row.get(0),
+        )?;
+        if forged > 0 {
+            walk.find(fault(row, Fault::Table, format!("deliveries of {name} say that something else was sent")));
+        }
         let bits = |number: Option<f64>| number.map(f64::to_bits);
         match found {
             None => walk.find(fault(row, Fault::Table, format!("{name} is not in the table"))),
@@ -86,6 +101,7 @@ pub fn deliveries(connection: &Connection, row: &Row, walk: &mut Walk) -> Result
     let mut statement = connection.prepare_cached(
         "SELECT state, answer, answer_hash, entry, answered, last_try, late FROM delivery WHERE sink = ?1 AND key = ?2",
     )?;
+    let mut here = 0;
     for line in &lines {
         let text = |name: &str| line.get(name).and_then(Value::as_str).unwrap_or_default();
         let time = |name: &str| text(name).parse().unwrap_or(Timestamp(0)).0;
@@ -102,6 +118,7 @@ pub fn deliveries(connection: &Connection, row: &Row, walk: &mut Walk) -> Result
             Some((state, answer, hash, entry, answered, sent, late)) => {
                 let entry = entry.and_then(|entry| u64::try_from(entry).ok());
                 let is_the_last = entry == Some(row.seq) && state != "queued";
+                here += usize::from(entry == Some(row.seq));
                 let superseded = entry.is_some_and(|entry| entry > row.seq) || state == "queued";
                 let says_so = state == text("state")
                     && answer.as_deref() == Some(text("answer"))
@@ -117,7 +134,7 @@ pub fn deliveries(connection: &Connection, row: &Row, walk: &mut Walk) -> Result
             walk.find(fault(row, Fault::Table, what));
         }
     }
-    Ok(())
+    count(connection, row, walk, "delivery", here)
 }
 
 /// Rows that refer to no entry of their kind.
@@ -139,6 +156,9 @@ pub fn leftovers(connection: &Connection, walk: &mut Walk) -> Result<(), Journal
             walk.find(Finding { entry, fault: Fault::Table, what });
         }
     }
+    for what in other_definitions(connection)? {
+        walk.find(Finding { entry: 0, fault: Fault::Table, what });
+    }
     let settled: i64 =
         connection.query_row("SELECT count(*) FROM delivery WHERE entry IS NULL AND state <> 'queued'", [], |row| {
             row.get(0)
@@ -148,6 +168,22 @@ pub fn leftovers(connection: &Connection, walk: &mut Walk) -> Result<(), Journal
         walk.find(Finding { entry: 0, fault: Fault::Table, what });
     }
     Ok(())
+}
+
+/// Tables, views and triggers that are not as they were made.
+fn other_definitions(connection: &Connection) -> Result<Vec<String>, JournalError> {
+    let made = Connection::open_in_memory()?;
+    made.execute_batch(TABLES)?;
+    let read = |connection: &Connection| -> rusqlite::Result<BTreeMap<String, String>> {
+        let mut statement = connection
+            .prepare("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'")?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        rows.collect()
+    };
+    let (made, found) = (read(&made)?, read(connection)?);
+    let names = made.keys().chain(found.keys()).collect::<BTreeSet<_>>();
+    let differing = names.into_iter().filter(|name| made.get(*name) != found.get(*name));
+    Ok(differing.map(|name| format!("{name} is not defined as tutin defines it")).collect())
 }
 
 fn count(

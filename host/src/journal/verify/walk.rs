@@ -85,6 +85,11 @@ impl Walk {
             averages_pruned: false,
         };
         walk.read_absent(connection)?;
+        let odd: i64 = connection.query_row("SELECT count(*) FROM entry WHERE seq < 1", [], |row| row.get(0))?;
+        if odd > 0 {
+            let what = format!("{odd} entries have numbers that no journal gives");
+            walk.find(Finding { entry: 0, fault: Fault::Inserted, what });
+        }
         Ok(walk)
     }
 
@@ -114,6 +119,8 @@ impl Walk {
     /// Checks the next entries. False when there are no more.
     pub fn some_entries(&mut self, connection: &Connection) -> Result<bool, JournalError> {
         let from = i64::try_from(self.end.seq).unwrap_or(i64::MAX);
+        // Entries and tables are compared as they are at one moment.
+        let _moment = connection.unchecked_transaction()?;
         let rows = rows(connection, from, AT_ONCE)?;
         let (before, last) = (self.entries, self.head.seq);
         for row in rows.iter().filter(|row| row.seq <= last) {
@@ -154,8 +161,8 @@ impl Walk {
         let mut next = self.end.seq + 1;
         let mut trusted = true;
         while next < row.seq {
-            let (last, hash) = match self.absent.get(&next) {
-                Some((last, hash)) if *last < row.seq => (*last, *hash),
+            let (last, hash) = match self.absent.range(..=next).next_back() {
+                Some((_, (last, hash))) if (next..row.seq).contains(last) => (*last, *hash),
                 _ => {
                     let last = self.absent.range(next..row.seq).next().map_or(row.seq, |(first, _)| *first) - 1;
                     self.find(Finding { entry: next, fault: Fault::Deleted, what: missing(next, last) });

@@ -132,20 +132,21 @@ fn month(
 ) -> anyhow::Result<()> {
     for count in reader.block_counts(from..to)?.into_iter().filter(|count| wanted(&count.source)) {
         let all = to.since(from).as_secs() / count.length_s.max(1);
-        let absent = all.saturating_sub(count.closed);
+        let over = to.min(Timestamp::now()).since(from).as_secs() / count.length_s.max(1);
+        let (absent, ahead) = (over.saturating_sub(count.closed), all - over.min(all));
         if as_json {
             say(format_args!(
                 "{}",
                 serde_json::json!({ "month": { "month": name, "source": count.source, "parameter": count.parameter,
                     "rule_set": count.rule_set, "length_s": count.length_s, "valid": count.valid, "of": all,
-                    "lost": count.closed - count.valid, "absent": absent } })
+                    "lost": count.closed - count.valid, "absent": absent, "not_over_yet": ahead } })
             ));
             continue;
         }
         let (source, parameter, rule_set) = (&count.source, &count.parameter, &count.rule_set);
         let lost = count.closed - count.valid;
         say(format_args!(
-            "{source:<12} {parameter:<8} {rule_set:<10} {name}: {} of {all} valid, {lost} lost, {absent} not there",
+            "{source:<12} {parameter:<8} {rule_set:<10} {name}: {} of {all} valid, {lost} lost, {absent} not there, {ahead} not over yet",
             count.valid
         ));
     }

@@ -39,6 +39,12 @@ pub enum Inbox {
     Closed,
 }
 
+enum Next {
+    Order(Order),
+    Nothing,
+    Closed,
+}
+
 impl Group {
     /// Begins with what was found when the journal was opened.
     pub fn beginning(events: Vec<Event>) -> Self {
@@ -64,22 +70,11 @@ impl Group {
         let deadline = Instant::now() + settings.commit_interval;
         let mut waited_for = false;
         while self.readings < settings.commit_readings {
-            let before = Timestamp::now();
-            let found = inbox.try_recv();
-            if found.is_err() && waiting.load(Ordering::SeqCst) == 0 {
-                self.complete_until = Some(before);
-            }
-            let order = match found {
-                Ok(order) => Some(order),
-                Err(mpsc::error::TryRecvError::Empty) if waited_for => return Inbox::Open,
-                Err(_) => match tokio::time::timeout_at(deadline, inbox.recv()).await {
-                    Ok(order) => order,
-                    Err(_) => return Inbox::Open,
-                },
-            };
-            match order {
-                Some(order) => waited_for |= self.add(order),
-                None => return Inbox::Closed,
+            let deadline = if waited_for { Instant::now() } else { deadline };
+            match self.next(inbox, waiting, deadline).await {
+                Next::Order(order) => waited_for |= self.add(order),
+                Next::Nothing => return Inbox::Open,
+                Next::Closed => return Inbox::Closed,
             }
         }
         Inbox::Open
@@ -95,27 +90,32 @@ impl Group {
         pause: Duration,
     ) -> Inbox {
         let deadline = Instant::now() + pause;
-        loop {
-            let before = Timestamp::now();
-            let found = inbox.try_recv();
-            if found.is_err() && waiting.load(Ordering::SeqCst) == 0 {
-                self.complete_until = Some(before);
+        while Instant::now() < deadline {
+            match self.next(inbox, waiting, deadline).await {
+                Next::Order(Order::Append(set)) if self.readings + set.len() > settings.held_readings => {
+                    self.lose(&set)
+                }
+                Next::Order(order) => drop(self.add(order)),
+                Next::Nothing => return Inbox::Open,
+                Next::Closed => return Inbox::Closed,
             }
-            let order = match found {
-                Ok(order) => Some(order),
-                Err(_) => match tokio::time::timeout_at(deadline, inbox.recv()).await {
-                    Ok(order) => order,
-                    Err(_) => return Inbox::Open,
-                },
-            };
-            match order {
-                None => return Inbox::Closed,
-                Some(Order::Append(set)) if self.readings + set.len() > settings.held_readings => self.lose(&set),
-                Some(order) => drop(self.add(order)),
-            }
-            if Instant::now() >= deadline {
-                return Inbox::Open;
-            }
+        }
+        Inbox::Open
+    }
+
+    /// The next order, or nothing when the time is over. Notes until when everything is here.
+    async fn next(&mut self, inbox: &mut mpsc::Receiver<Order>, waiting: &AtomicUsize, deadline: Instant) -> Next {
+        let before = Timestamp::now();
+        if let Ok(order) = inbox.try_recv() {
+            return Next::Order(order);
+        }
+        if waiting.load(Ordering::SeqCst) == 0 {
+            self.complete_until = Some(before);
+        }
+        match tokio::time::timeout_at(deadline, inbox.recv()).await {
+            Ok(Some(order)) => Next::Order(order),
+            Ok(None) => Next::Closed,
+            Err(_) => Next::Nothing,
         }
     }
 

@@ -8,9 +8,8 @@ use super::queue::{JournalQueue, ReadingRoutes};
 use super::units::SinkUnit;
 use crate::average::{Average, AverageKey};
 use crate::config::model;
-use crate::journal::tests::{Script, close};
+use crate::journal::tests::{Script, close, derived};
 use crate::journal::{Derived, Journal};
-use crate::reading::{InstrumentState, PlantState, Qualifiers};
 use crate::simulator::Authority;
 use crate::simulator::authority::{Behaviour, Options, Received};
 use crate::sink::Built;
@@ -33,26 +32,7 @@ fn blocks(ends: Timestamp) -> Vec<Derived> {
             revision: 0,
         };
         let delivery = format!("hub/{}/{}/{}/0", key.source, key.parameter, key.start);
-        let average = Average {
-            key,
-            length: BLOCK,
-            mean_raw: Some(1.5),
-            unit_raw: "[ppb]".into(),
-            mean: Some(2.5),
-            min: Some(1.0),
-            max: Some(3.0),
-            unit: "mg/m3".into(),
-            expected: 1200,
-            received: 1200,
-            valid: 1200,
-            coverage: 1.0,
-            state: InstrumentState::Valid,
-            plant: PlantState::Operating,
-            qualifiers: Qualifiers::NONE,
-            configuration: "abc".into(),
-            reason: None,
-            author: None,
-        };
+        let average = Average { key, ..derived(0, "authority").average };
         Derived { average, deliveries: vec![("authority".into(), delivery)], gap: None }
     };
     (0..PARAMETERS).map(block).collect()

@@ -18,9 +18,8 @@ async fn with_readings(file: &Path, count: u32) {
     close(journal, running).await;
 }
 
-/// Opens as a hub does, and ends again. Returns the events of this run's beginning.
+/// Opens as a hub does, and ends again. Returns all events of the journal then.
 async fn opened(file: &Path) -> Vec<Event> {
-    let before = read(file).map_or(0, |reader| reader.last_entry().unwrap());
     let (journal, running) = Journal::open(file, &settings(), Script::default()).unwrap();
     journal.append(set("a", 0.5)).await.unwrap();
     journal.flush().await.unwrap();
@@ -28,7 +27,6 @@ async fn opened(file: &Path) -> Vec<Event> {
     let mut events = Vec::new();
     let always = crate::time::Timestamp(i64::MIN)..crate::time::Timestamp(i64::MAX);
     read(file).unwrap().events(always, |_, event| events.push(event)).unwrap();
-    let _ = before;
     events
 }
 
@@ -48,17 +46,22 @@ fn cut_power(file: &Path, copy: &Path) {
     fs::copy(file.with_extension("key"), copy.with_extension("key")).unwrap();
 }
 
+/// A copy of the journal as it is after so many readings, while the hub still runs.
+async fn cut_power_after(readings: u32, file: &Path, copy: &Path) {
+    let (journal, running) = Journal::open(file, &settings(), Script::default()).unwrap();
+    for value in 0..readings {
+        journal.append(set("a", f64::from(value))).await.unwrap();
+        journal.flush().await.unwrap();
+    }
+    cut_power(file, copy);
+    close(journal, running).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_torn_log_costs_at_most_what_was_not_committed_and_the_loss_is_recorded() {
     let folder = tempfile::tempdir().unwrap();
     let (file, copy) = (folder.path().join("j.sqlite"), folder.path().join("copy.sqlite"));
-    let (journal, running) = Journal::open(&file, &settings(), Script::default()).unwrap();
-    for value in 0..20 {
-        journal.append(set("a", f64::from(value))).await.unwrap();
-        journal.flush().await.unwrap();
-    }
-    cut_power(&file, &copy);
-    close(journal, running).await;
+    cut_power_after(20, &file, &copy).await;
     let log = schema::wal_of(&copy);
     let length = fs::metadata(&log).unwrap().len();
     fs::File::options().write(true).open(&log).unwrap().set_len(length - 3000).unwrap();
@@ -80,13 +83,7 @@ async fn a_log_that_was_removed_is_noticed_and_its_numbers_are_not_given_again()
     let folder = tempfile::tempdir().unwrap();
     let (file, copy) = (folder.path().join("j.sqlite"), folder.path().join("copy.sqlite"));
     with_readings(&file, 5).await;
-    let (journal, running) = Journal::open(&file, &settings(), Script::default()).unwrap();
-    for value in 0..20 {
-        journal.append(set("a", f64::from(value))).await.unwrap();
-        journal.flush().await.unwrap();
-    }
-    cut_power(&file, &copy);
-    close(journal, running).await;
+    cut_power_after(20, &file, &copy).await;
     let known = read(&copy).unwrap().last_entry().unwrap();
     fs::remove_file(schema::wal_of(&copy)).unwrap();
     let _ = fs::remove_file(format!("{}-shm", copy.display()));

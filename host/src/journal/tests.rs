@@ -73,7 +73,7 @@ pub(super) fn set(device: &str, value: f64) -> Arc<PollSet> {
     Arc::new(PollSet { catalog: Arc::new(catalog), received_at: Timestamp(42), columns })
 }
 
-pub(super) fn derived(start: i64, sink: &str) -> Derived {
+pub(crate) fn derived(start: i64, sink: &str) -> Derived {
     let key = AverageKey {
         source: "stack-1".into(),
         parameter: "NO2".into(),

@@ -35,8 +35,11 @@ async fn journal(folder: &TempDir) -> PathBuf {
         journal.flush().await.unwrap();
         journal.flush().await.unwrap();
     }
-    tokio::time::sleep(Duration::from_millis(20)).await;
     let always = Timestamp(i64::MIN)..Timestamp(i64::MAX);
+    let mut written = journal.written();
+    while journal.reader().unwrap().queued("authority", always.clone(), 60).unwrap().len() < 60 {
+        written.changed().await.unwrap();
+    }
     let queued = journal.reader().unwrap().queued("authority", always, 40).unwrap();
     for queued in queued {
         let verdict = Verdict::Acknowledged(format!("receipt {}", queued.id));

@@ -23,6 +23,8 @@ pub enum GapCause {
     Storage,
     /// The driver fell, or was parked.
     PluginParked,
+    /// The plant did something in which the rule set does not count.
+    Plant,
     /// The configuration did not yet, or no longer, say where the values come from, or named a point that is not there.
     Configuration,
 }
@@ -46,6 +48,7 @@ impl GapCause {
             GapCause::DiskFull => "disk_full",
             GapCause::Storage => "storage",
             GapCause::PluginParked => "plugin_parked",
+            GapCause::Plant => "plant",
             GapCause::Configuration => "configuration",
         }
     }

@@ -5,9 +5,12 @@
 
 pub mod average;
 pub mod gap;
+pub mod method;
 pub mod notation;
 pub mod reading;
+pub mod rounding;
 pub mod status;
+pub mod status_table;
 pub mod time;
 
 pub mod config;

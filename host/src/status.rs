@@ -69,6 +69,12 @@ impl InstrumentState {
         Self::ALL.get(usize::from(code)).copied().unwrap_or(InstrumentState::Suspect)
     }
 
+    /// What to report when these hold together: the first of them in the order of precedence. None at all is `valid`.
+    pub fn worst(states: impl IntoIterator<Item = InstrumentState>) -> Self {
+        let rank = |state: &InstrumentState| Self::PRECEDENCE.iter().position(|ranked| ranked == state);
+        states.into_iter().min_by_key(rank).unwrap_or(InstrumentState::Valid)
+    }
+
     /// The code in the driver contract.
     pub fn code(self) -> u8 {
         self as u8
@@ -99,7 +105,7 @@ impl InstrumentState {
 }
 
 /// What the plant was doing. It never makes a value invalid by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names are the field's own")]
 pub enum PlantState {
@@ -156,8 +162,11 @@ impl Qualifiers {
     pub const CORRECTED: Qualifiers = Qualifiers(32);
     /// From a test, not from the process.
     pub const TEST: Qualifiers = Qualifiers(64);
+    /// The plausibility gate did not let some of it count. Never from a driver.
+    pub const IMPLAUSIBLE: Qualifiers = Qualifiers(128);
 
-    const NAMES: [(Qualifiers, &'static str); 7] = [
+    /// All remarks and their names, in the order of their bits.
+    pub const NAMES: [(Qualifiers, &'static str); 8] = [
         (Qualifiers::OUTSIDE_CALIBRATION_RANGE, "outside_calibration_range"),
         (Qualifiers::ABOVE_LIMIT, "above_limit"),
         (Qualifiers::SUBSTITUTED, "substituted"),
@@ -165,7 +174,14 @@ impl Qualifiers {
         (Qualifiers::LATE, "late"),
         (Qualifiers::CORRECTED, "corrected"),
         (Qualifiers::TEST, "test"),
+        (Qualifiers::IMPLAUSIBLE, "implausible"),
     ];
+
+    /// [`Qualifiers::NAMES`], the name first.
+    pub const NAMES_FIRST: [(&'static str, Qualifiers); Self::NAMES.len()] = {
+        let [a, b, c, d, e, f, g, h] = Self::NAMES;
+        [(a.1, a.0), (b.1, b.0), (c.1, c.0), (d.1, d.0), (e.1, e.0), (f.1, f.0), (g.1, g.0), (h.1, h.0)]
+    };
 
     /// Both sets.
     pub fn with(self, other: Qualifiers) -> Qualifiers {
@@ -200,5 +216,17 @@ mod tests {
         for state in InstrumentState::ALL {
             assert!(InstrumentState::PRECEDENCE.contains(&state), "{} has no rank", state.name());
         }
+    }
+
+    #[test]
+    fn of_several_states_the_first_in_precedence_is_reported() {
+        use InstrumentState::*;
+        let check = |states: &[InstrumentState], expected| {
+            assert_eq!(InstrumentState::worst(states.iter().copied()), expected, "{states:?}");
+        };
+        check(&[], Valid);
+        check(&[Valid, Manual], Manual);
+        check(&[Calibration, Maintenance, Suspect], Maintenance);
+        check(&InstrumentState::ALL, CommError);
     }
 }

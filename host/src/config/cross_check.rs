@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 
 use crate::config::NamedFile;
 use crate::config::mistake::{Mistake, nearest};
-use crate::config::model::{Config, FieldMap, Name, Parameter, Pattern, Select, SinkKind};
+use crate::config::model::{Config, Name, Origin, Parameter, Pattern, PlantPoint, Select};
 use crate::config::path::{path_text, quoted};
 use crate::config::places::Places;
 use crate::config::problem::{Problem, Severity};
+use crate::method::{Duct, Role};
 use crate::reading::{Point, PointKind};
 
 /// What a plugin said about the configuration.
@@ -85,12 +86,23 @@ pub fn check(
         .collect();
     for (source_name, source) in &config.sources {
         for (name, parameter) in &source.parameters {
-            let Some(points) = points.get(parameter.device.as_str()) else { continue };
-            if let Some((option, mistake)) = parameter_mistake(name, parameter, points, convertible) {
+            let Origin::Point { device, point } = &parameter.origin else { continue };
+            let Some(points) = points.get(device.as_str()) else { continue };
+            let role = source.companions.iter().find(|(_, companion)| companion.parameter.as_ref() == Some(name));
+            let taken = Taken { name, parameter, device, point, role: role.map(|(role, _)| *role) };
+            if let Some((option, mistake)) = taken.mistake(points, convertible) {
                 let path = path(&["sources", source_name, "parameters", name, option]);
                 let place = places.nearest(&path);
                 problems.push(Problem::new(path, place, &mistake));
             }
+        }
+        if let Some(PlantPoint { device, point, .. }) = &source.plant_point
+            && let Some(points) = points.get(device.as_str())
+            && !points.iter().any(|known| known.id == *point)
+        {
+            let path = path(&["sources", source_name, "plant_point", "point"]);
+            let place = places.nearest(&path);
+            problems.push(Problem::new(path, place, &no_such_point(device, point, points)));
         }
     }
     routes(config, places, &points, &mut problems);
@@ -106,7 +118,7 @@ pub fn check_members(config: &Config, places: &Places, members: Members<'_>) -> 
             Select::Readings { .. } => ("readings", members.readings),
         };
         for sink in &route.to {
-            let Some(fields) = config.sinks.get(sink).map(|sink| fields_of(&sink.kind)) else { continue };
+            let Some(fields) = config.sinks.get(sink).map(|sink| sink.kind.fields()) else { continue };
             for (name, found) in fields.members().filter(|(_, member)| !known.contains(member)) {
                 // One route is told of, however many carry the same to this sink.
                 if told.contains(&(sink, name, content)) {
@@ -129,14 +141,6 @@ pub fn check_members(config: &Config, places: &Places, members: Members<'_>) -> 
     problems
 }
 
-fn fields_of(kind: &SinkKind) -> &FieldMap {
-    match kind {
-        SinkKind::HttpJson(sink) => &sink.fields,
-        SinkKind::File(sink) => &sink.fields,
-        SinkKind::Mqtt(sink) => &sink.fields,
-    }
-}
-
 fn fault(finding: &PluginFinding, places: &Places) -> Option<Problem> {
     let PluginFinding::Fault { path, severity, message, help } = finding else { return None };
     Some(Problem {
@@ -149,29 +153,56 @@ fn fault(finding: &PluginFinding, places: &Places) -> Option<Problem> {
     })
 }
 
-/// What is wrong with a parameter, and which of its options is to blame.
-fn parameter_mistake(
-    name: &str,
-    parameter: &Parameter,
-    points: &[Point],
-    convertible: &Convertible<'_>,
-) -> Option<(&'static str, Mistake)> {
-    let (device, id) = (parameter.device.clone(), parameter.point.clone());
-    let Some(point) = points.iter().find(|point| point.id == id) else {
-        let ids = || points.iter().map(|point| point.id.as_str());
-        let (nearest, known) = (nearest(&id, ids()).map(quoted), ids().map(str::to_owned).collect());
-        return Some(("point", Mistake::NoSuchPoint { device, found: id, nearest, known }));
-    };
-    if point.kind == PointKind::Text {
-        return Some(("point", Mistake::TextPoint { point: id, device }));
+/// A parameter that is taken from a point.
+struct Taken<'a> {
+    name: &'a str,
+    parameter: &'a Parameter,
+    device: &'a str,
+    point: &'a str,
+    role: Option<Role>,
+}
+
+impl Taken<'_> {
+    /// What is wrong with it, and which of its options is to blame.
+    fn mistake(&self, points: &[Point], convertible: &Convertible<'_>) -> Option<(&'static str, Mistake)> {
+        let Some(point) = points.iter().find(|point| point.id == self.point) else {
+            return Some(("point", no_such_point(self.device, self.point, points)));
+        };
+        let (id, device) = (self.point.to_owned(), self.device.to_owned());
+        if point.kind == PointKind::Text {
+            return Some(("point", Mistake::TextPoint { point: id, device }));
+        }
+        let chain = &self.parameter.chain;
+        // Without a signal the point has the quantity's own unit.
+        let (from, signal) = match &chain.signal {
+            Some(signal) => (signal.unit.as_str(), Some((point.unit.as_str(), "mA", "signal"))),
+            None => (point.unit.as_str(), None),
+        };
+        let unit = self.parameter.unit.as_deref().unwrap_or(from);
+        let steps = match chain.duct {
+            None => [Some((from, unit, "unit")), None],
+            Some(Duct::Velocity { .. }) => [Some((from, "m/s", "duct")), Some(("m3/h", unit, "unit"))],
+            Some(Duct::Pitot { .. }) => [Some((from, "Pa", "duct")), Some(("m3/h", unit, "unit"))],
+        };
+        let role = self.role.map(|role| (unit, role.unit(), "unit"));
+        for (from, to, option) in [signal, steps[0], steps[1], role].into_iter().flatten().filter(|(a, b, _)| a != b) {
+            if from.is_empty() {
+                return Some((option, Mistake::NoUnit { point: id, device, to: to.to_owned() }));
+            }
+            let gas = Gas { parameter: self.name, molar_mass: self.parameter.molar_mass };
+            if let Err(cause) = convertible(from, to, gas) {
+                let (from, to) = (from.to_owned(), to.to_owned());
+                return Some((option, Mistake::UnitsDoNotConvert { from, to, cause }));
+            }
+        }
+        None
     }
-    let to = parameter.unit.as_ref().filter(|unit| **unit != point.unit)?;
-    if point.unit.is_empty() {
-        return Some(("unit", Mistake::NoUnit { point: id, device, to: to.clone() }));
-    }
-    let gas = Gas { parameter: name, molar_mass: parameter.molar_mass };
-    let cause = convertible(&point.unit, to, gas).err()?;
-    Some(("unit", Mistake::UnitsDoNotConvert { from: point.unit.clone(), to: to.clone(), cause }))
+}
+
+fn no_such_point(device: &str, id: &str, points: &[Point]) -> Mistake {
+    let ids = || points.iter().map(|point| point.id.as_str());
+    let (nearest, known) = (nearest(id, ids()).map(quoted), ids().map(str::to_owned).collect());
+    Mistake::NoSuchPoint { device: device.to_owned(), found: id.to_owned(), nearest, known }
 }
 
 /// Each pattern for points must match one of the devices that the route takes, once all of these are known.

@@ -15,7 +15,33 @@ use crate::config::place::{Origin, OriginName, Place};
 use crate::config::problem::Problem;
 use crate::config::tree::{Entry, Node, Table, Value, from_document, merge};
 
-const DEFAULTS: &str = include_str!("defaults.toml");
+/// What every configuration begins with: the rule sets and status tables that come with the program.
+const BUILT_IN: &[&str] = &[
+    include_str!("../../../configs/rule-sets/cn-day.toml"),
+    include_str!("../../../configs/rule-sets/cn-hour.toml"),
+    include_str!("../../../configs/rule-sets/cn-minute.toml"),
+    include_str!("../../../configs/rule-sets/eu-30min.toml"),
+    include_str!("../../../configs/rule-sets/eu-60min.toml"),
+    include_str!("../../../configs/rule-sets/eu-day.toml"),
+    include_str!("../../../configs/rule-sets/in-15min.toml"),
+    include_str!("../../../configs/rule-sets/in-1min.toml"),
+    include_str!("../../../configs/rule-sets/kz-20min.toml"),
+    include_str!("../../../configs/rule-sets/kz-day.toml"),
+    include_str!("../../../configs/rule-sets/my-1min.toml"),
+    include_str!("../../../configs/rule-sets/my-30min.toml"),
+    include_str!("../../../configs/rule-sets/us-hour.toml"),
+    include_str!("../../../configs/status-tables/germany-mws1.toml"),
+    include_str!("../../../configs/status-tables/germany-plant.toml"),
+    include_str!("../../../configs/status-tables/gm32-component.toml"),
+    include_str!("../../../configs/status-tables/hj212.toml"),
+    include_str!("../../../configs/status-tables/hj212-equipment.toml"),
+    include_str!("../../../configs/status-tables/india-rtdms.toml"),
+    include_str!("../../../configs/status-tables/ne107.toml"),
+    include_str!("../../../configs/status-tables/serinus-error.toml"),
+    include_str!("../../../configs/status-tables/serinus-operation.toml"),
+    include_str!("../../../configs/status-tables/taiwan.toml"),
+    include_str!("../../../configs/status-tables/us-modc.toml"),
+];
 const PREFIX: &str = "TUTIN__";
 
 /// All layers in one tree.
@@ -34,7 +60,7 @@ pub(crate) struct Layers {
 
 /// Reads and merges.
 pub(crate) fn read(files: &[PathBuf], environment: &[(String, String)]) -> Layers {
-    let built_in = Arc::new(Origin::new(OriginName::BuiltIn, DEFAULTS.to_owned(), 0));
+    let built_in = Arc::new(Origin::new(OriginName::BuiltIn, String::new(), 0));
     let mut layers = Layers {
         table: Table::new(),
         problems: Vec::new(),
@@ -43,7 +69,9 @@ pub(crate) fn read(files: &[PathBuf], environment: &[(String, String)]) -> Layer
         first: None,
         whole: true,
     };
-    layers.add_text(&built_in);
+    for text in BUILT_IN {
+        layers.add_text(&Arc::new(Origin::new(OriginName::BuiltIn, (*text).to_owned(), 0)));
+    }
     for (position, file) in files.iter().enumerate() {
         layers.add_file(file, position + 1);
     }

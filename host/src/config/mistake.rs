@@ -51,6 +51,28 @@ pub(crate) enum Mistake {
         "0s has no count of expected samples, and source {source_name:?} takes parameters from this device; give it a time"
     )]
     NoInterval { source_name: String },
+    #[error("a companion needs a parameter, a substitute, or both")]
+    CompanionOfNothing,
+    #[error("a parameter is taken from a point or follows from others, not both: leave device and point out")]
+    DerivedFromPoint,
+    #[error("the range is empty: both ends must differ, the lower one first")]
+    EmptyRange,
+    #[error("{problem}")]
+    StatusTable { problem: String },
+    #[error("source {source_name:?} has no parameter {found:?} for {what}")]
+    NoSuchParameter {
+        source_name: String,
+        what: String,
+        found: String,
+        nearest: Option<String>,
+        known: Vec<String>,
+    },
+    #[error("{what} needs {role}, and source {source_name:?} has no companion {role:?}")]
+    NoCompanion { what: &'static str, role: &'static str, source_name: String },
+    #[error("rule set {rule_set:?} is made from {from:?}, which source {source_name:?} does not use")]
+    BaseNotUsed { rule_set: String, from: String, source_name: String },
+    #[error("a block of {block} cannot be made from blocks of {of} of rule set {from:?}")]
+    BlockOfLonger { block: String, of: String, from: String },
     #[error("{interval} is longer than the {block} block of rule set {rule_set:?} for source {source_name:?}")]
     IntervalOverBlock { interval: String, block: String, rule_set: String, source_name: String },
     #[error("the file {file} does not exist")]
@@ -109,6 +131,7 @@ impl Mistake {
             Mistake::Unknown { nearest, known, .. }
             | Mistake::PatternMatchesNothing { nearest, known, .. }
             | Mistake::NoSuchPoint { nearest, known, .. }
+            | Mistake::NoSuchParameter { nearest, known, .. }
             | Mistake::NoSuchMember { nearest, known, .. } => nearest_or_known(nearest.as_ref(), "valid", known),
             Mistake::NoSuch { nearest, defined, .. } => {
                 nearest_or_known(nearest.as_ref(), "defined", defined).or_else(|| Some("none is defined".to_owned()))
@@ -123,6 +146,11 @@ impl Mistake {
             Mistake::BlockDoesNotDivideDay { .. } => {
                 Some("blocks must end at midnight, as with 1min, 20min, 30min or 1h".to_owned())
             }
+            Mistake::NoCompanion { role, .. } => Some(format!(
+                "add [sources.NAME.companions.{role}] with a parameter of the source, a substitute, or both"
+            )),
+            Mistake::BaseNotUsed { from, .. } => Some(format!("add {from:?} to the rule_sets of the source")),
+            Mistake::BlockOfLonger { .. } => Some("the longer block must hold a whole number of the shorter".to_owned()),
             Mistake::IntervalOverBlock { .. } => Some("poll more often, or the block has no samples".to_owned()),
             Mistake::SameAddress { .. } => {
                 Some("many instruments take one connection only: let the devices share one link".to_owned())

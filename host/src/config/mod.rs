@@ -7,6 +7,7 @@
 
 pub mod cross_check;
 mod effective;
+mod emission;
 mod journal;
 mod kind;
 mod layers;
@@ -27,12 +28,13 @@ mod section;
 mod tests;
 mod tree;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::config::kind::Scope;
-use crate::config::model::Config;
-use crate::config::notes::Notes;
+use crate::config::model::{Config, FieldSource};
+use crate::config::notes::{Notes, Setting};
 use crate::config::places::Places;
 use crate::config::problem::{Problem, Severity};
 use crate::config::read::Draft;
@@ -77,8 +79,10 @@ pub fn load(files: &[PathBuf], environment: impl Iterator<Item = (String, String
     let scope = Scope { root: &layers.table, environment: &environment, home };
     let mut reader = Reader { scope, built_in: layers.built_in, notes: Notes::default() };
     let draft = read::everything(&mut reader);
-    let notes = reader.notes;
-    problems.extend(notes.problems);
+    let mut notes = reader.notes;
+    problems.extend(std::mem::take(&mut notes.problems));
+    let touched = touched(&notes.effective);
+    notes.effective.retain(|setting| touched.contains(setting.header.get(..2).unwrap_or(&setting.header)) || takes_effect(&setting.header, &draft));
     problems.extend(relations::check(&draft, &places));
     problem::sort(&mut problems);
     let sound = problems.iter().all(|problem| problem.severity != Severity::Error);
@@ -92,7 +96,27 @@ pub fn process_environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
-fn finished(draft: Draft, text: String) -> Option<Config> {
+/// Tables in which a file or a variable has set something.
+fn touched(settings: &[Setting]) -> BTreeSet<Vec<String>> {
+    let is_set = |setting: &&Setting| setting.place.as_ref().is_some_and(|place| !place.origin.is_built_in());
+    settings.iter().filter(is_set).map(|setting| setting.header.iter().take(2).cloned().collect()).collect()
+}
+
+/// Rule sets and status tables that come with the program are many: those that nothing uses are not shown.
+fn takes_effect(header: &[String], draft: &Draft) -> bool {
+    match header {
+        [section, name, ..] if section == "rule_sets" => draft.uses_rule_set(name),
+        [section, name, ..] if section == "status_tables" => draft.uses_status_table(name),
+        _ => true,
+    }
+}
+
+fn finished(mut draft: Draft, text: String) -> Option<Config> {
+    for field in draft.sinks.values_mut().flat_map(|sink| &mut sink.kind.fields_mut().0) {
+        if let FieldSource::Code { name, table } = &mut field.from {
+            *table = Arc::new(draft.status_tables.get(name)?.clone());
+        }
+    }
     Some(Config {
         hub: draft.hub?,
         journal: draft.journal?,
@@ -101,6 +125,7 @@ fn finished(draft: Draft, text: String) -> Option<Config> {
         plugins: draft.plugins,
         devices: draft.devices,
         rule_sets: draft.rule_sets,
+        status_tables: draft.status_tables,
         sources: draft.sources,
         routes: draft.routes,
         sinks: draft.sinks,

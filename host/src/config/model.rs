@@ -5,11 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+pub use crate::config::emission::{Origin, Parameter, PlantPoint, RuleSet, Source, ZeroSpan};
 pub use crate::config::journal::{Journal, Retention};
 use crate::config::secret::Secret;
-use crate::status::PlantState;
+use crate::status_table::StatusTable;
 
 /// Name of a section's member, as in `[devices.NAME]`.
 pub type Name = String;
@@ -31,6 +33,8 @@ pub struct Config {
     pub devices: BTreeMap<Name, Device>,
     /// `[rule_sets.*]`
     pub rule_sets: BTreeMap<Name, RuleSet>,
+    /// `[status_tables.*]`
+    pub status_tables: BTreeMap<Name, StatusTable>,
     /// `[sources.*]`
     pub sources: BTreeMap<Name, Source>,
     /// `[routes.*]`
@@ -131,45 +135,6 @@ pub struct Device {
     pub limits: Limits,
     /// The driver's own settings, a JSON object.
     pub settings: serde_json::Value,
-}
-
-/// How blocks are cut and when they count.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RuleSet {
-    /// Length of a block; divides 24 h. 1 s to 24 h.
-    pub block: Duration,
-    /// Share of the expected samples that must be valid. Default 2/3, 0 to 1.
-    pub coverage: f64,
-    /// How long after its end a block waits for samples that are under way. Default 2 s, 0 to 1 h.
-    pub lateness: Duration,
-    /// Molar volume at standard conditions for ppb and ppm to mg/m3, L/mol. Default 22.414, 20 to 26.
-    pub molar_volume: f64,
-}
-
-/// An emission source: a stack, an outfall, a flare.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Source {
-    /// What people call it. Default: its name.
-    pub label: String,
-    /// Members of `[rule_sets]`, at least one. Default `kz-20min`.
-    pub rule_sets: Vec<Name>,
-    /// What the plant is doing, until a point says so. Default `unknown`.
-    pub plant: PlantState,
-    /// `[sources.NAME.parameters.*]`
-    pub parameters: BTreeMap<Name, Parameter>,
-}
-
-/// One quantity of a source and the point that it is taken from.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Parameter {
-    /// Member of `[devices]`.
-    pub device: Name,
-    /// Point of that device.
-    pub point: Name,
-    /// UCUM code of the unit that averages have. Default: the point's own.
-    pub unit: Option<String>,
-    /// Molar mass of the gas, g/mol, for ppb and ppm to mg/m3. Known for the usual gases by the parameter's name.
-    pub molar_mass: Option<f64>,
 }
 
 /// What goes where.
@@ -287,12 +252,32 @@ pub enum Shape {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FieldMap(pub Vec<Field>);
 
+impl SinkKind {
+    /// The field map of the sink, whatever its kind.
+    pub fn fields(&self) -> &FieldMap {
+        match self {
+            SinkKind::HttpJson(sink) => &sink.fields,
+            SinkKind::File(sink) => &sink.fields,
+            SinkKind::Mqtt(sink) => &sink.fields,
+        }
+    }
+
+    /// The same, to change.
+    pub fn fields_mut(&mut self) -> &mut FieldMap {
+        match self {
+            SinkKind::HttpJson(sink) => &mut sink.fields,
+            SinkKind::File(sink) => &mut sink.fields,
+            SinkKind::Mqtt(sink) => &mut sink.fields,
+        }
+    }
+}
+
 impl FieldMap {
     /// Names in the payload that take a member of the record, and which.
     pub fn members(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().filter_map(|field| match &field.from {
             FieldSource::Member(member) => Some((field.name.as_str(), member.as_str())),
-            FieldSource::Fixed(_) => None,
+            FieldSource::Fixed(_) | FieldSource::Code { .. } => None,
         })
     }
 }
@@ -313,6 +298,13 @@ pub enum FieldSource {
     Member(String),
     /// A fixed value, written `"= text"`.
     Fixed(String),
+    /// What a member of `[status_tables]` has for the record's state, written `"code.NAME"`.
+    Code {
+        /// Its name.
+        name: Name,
+        /// The table itself, so that a sink changes with it.
+        table: Arc<StatusTable>,
+    },
 }
 
 /// JSON over HTTP.

@@ -39,6 +39,11 @@ impl Origin {
         Origin { name, text, layer, lines }
     }
 
+    /// Whether it came with the program.
+    pub fn is_built_in(&self) -> bool {
+        self.name == OriginName::BuiltIn
+    }
+
     /// The folder that relative paths of this origin start from. `None`: it has none of its own.
     pub fn folder(&self) -> Option<&Path> {
         match &self.name {

@@ -189,11 +189,24 @@ impl<'a> Section<'_, 'a> {
         value
     }
 
+    /// A table below this one that may be left out altogether. The outer `None` means a mistake.
+    pub fn optional_part<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(&mut Section<'_, 'a>) -> Option<T>,
+    ) -> Option<Option<T>> {
+        if self.has(key) {
+            return self.part(key, read).map(Some);
+        }
+        self.asked.push(key);
+        Some(None)
+    }
+
     /// Named tables below this one, as `[sources.stack.parameters.NO2]`.
     pub fn named<T>(
         &mut self,
         key: &'static str,
-        mut read: impl FnMut(&mut Section<'_, 'a>) -> Option<T>,
+        mut read: impl FnMut(&mut Section<'_, 'a>, &str) -> Option<T>,
     ) -> Option<BTreeMap<String, T>> {
         self.asked.push(key);
         let Some(entry) = self.table.get(key) else { return Some(BTreeMap::new()) };
@@ -208,7 +221,7 @@ impl<'a> Section<'_, 'a> {
             header.extend([key, name.as_str()]);
             self.reader.check_name(&header, name, entry);
             let pattern = format!("{}.{key}.*", self.pattern);
-            match self.reader.section(Some(entry), &header, &pattern, &mut read) {
+            match self.reader.section(Some(entry), &header, &pattern, |section| read(section, name)) {
                 Some(value) => drop(values.insert(name.clone(), value)),
                 None => whole = false,
             }

@@ -46,6 +46,11 @@ pub(crate) struct Entry {
 }
 
 impl Node {
+    /// A text that stands somewhere.
+    pub fn text(text: &str, place: Place) -> Node {
+        Node { value: Value::Text(text.to_owned()), place }
+    }
+
     /// The same value with loose text settled: taken as it is for an option that wants text, else read as TOML.
     pub fn settled(&self, textual: bool) -> Cow<'_, Node> {
         let Value::Loose(text) = &self.value else { return Cow::Borrowed(self) };

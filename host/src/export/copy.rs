@@ -118,7 +118,8 @@ pub fn averages(
             let entry = found.entry;
             let average: Option<Average> = summary.admit(found, damage)?;
             if let Some(average) = average.filter(|average| selection.has(&average.key)) {
-                table.write(&rows::of_average(entry, &average))?;
+                let details = rows::details(&average);
+                table.write(&rows::of_average(entry, &average, details.as_deref()))?;
                 summary.rows += 1;
             }
         }

@@ -2,7 +2,10 @@
 //!
 //! Adding a column is one line in a table and one in the function below it, at the same place.
 
-use crate::average::{Average, AverageKey};
+use serde_json::json;
+
+use crate::average::{Average, AverageKey, Used};
+use crate::method::Role;
 use crate::reading::{Reading, Value};
 use crate::status::Qualifiers;
 use crate::time::Timestamp;
@@ -112,7 +115,7 @@ pub fn of_reading<'a>(entry: u64, reading: &Reading<'a>) -> [Cell<'a>; READING.l
 }
 
 /// The columns of averages.
-pub const AVERAGE: [Column; 24] = [
+pub const AVERAGE: [Column; 34] = [
     always("source", Kind::Text),
     always("parameter", Kind::Text),
     always("rule_set", Kind::Text),
@@ -120,7 +123,13 @@ pub const AVERAGE: [Column; 24] = [
     always("end", Kind::Time),
     always("length_s", Kind::Count),
     always("revision", Kind::Count),
+    always("label", Kind::Text),
     sometimes("mean", Kind::Number),
+    sometimes("corrected", Kind::Number),
+    sometimes("validated", Kind::Number),
+    sometimes("value", Kind::Number),
+    sometimes("mass_g_s", Kind::Number),
+    sometimes("mass_kg", Kind::Number),
     sometimes("min", Kind::Number),
     sometimes("max", Kind::Number),
     always("unit", Kind::Text),
@@ -133,20 +142,36 @@ pub const AVERAGE: [Column; 24] = [
     always("state", Kind::Text),
     always("plant", Kind::Text),
     always("qualifiers", Kind::Remarks),
+    sometimes("oxygen", Kind::Number),
+    sometimes("flow", Kind::Number),
+    sometimes("details", Kind::Text),
+    sometimes("received_until", Kind::Time),
     always("configuration", Kind::Text),
     sometimes("reason", Kind::Text),
     sometimes("author", Kind::Text),
     always("entry", Kind::Count),
 ];
 
-/// The row of an average. Every member is named here, so that a new one cannot be forgotten.
-pub fn of_average(entry: u64, average: &Average) -> [Cell<'_>; AVERAGE.len()] {
+/// What an average says besides its numbers, as one JSON object: what the steps used, what the gate stopped, what the plant did.
+pub fn details(average: &Average) -> Option<String> {
+    let Average { used, notes, implausible, plants, .. } = average;
+    let is_plain = *used == Used::default() && notes.is_empty() && implausible.is_empty() && plants.is_empty();
+    let text = || json!({ "used": used, "notes": notes, "implausible": implausible, "plants": plants }).to_string();
+    (!is_plain).then(text)
+}
+
+/// The row of an average, with its [`details`]. Every member is named here, so that a new one cannot be forgotten.
+pub fn of_average<'a>(entry: u64, average: &'a Average, details: Option<&'a str>) -> [Cell<'a>; AVERAGE.len()] {
     let Average {
         key: AverageKey { source, parameter, rule_set, start, revision },
         length,
         mean_raw,
         unit_raw,
         mean,
+        corrected,
+        validated,
+        report: _,
+        mass,
         min,
         max,
         unit,
@@ -156,13 +181,20 @@ pub fn of_average(entry: u64, average: &Average) -> [Cell<'_>; AVERAGE.len()] {
         coverage,
         state,
         plant,
+        plants: _,
         qualifiers,
+        implausible: _,
+        used,
+        notes: _,
+        label,
+        received_until,
         configuration,
         reason,
         author,
     } = average;
-    let number = |value: &Option<f64>| value.map_or(Cell::Null, Cell::Number);
+    let number = |value: Option<f64>| value.map_or(Cell::Null, Cell::Number);
     let count = |count: &u32| Cell::Count(u64::from(*count));
+    let companion = |role: Role| number(used.companions.get(role.name()).and_then(|companion| companion.mean));
     [
         Cell::Text(source),
         Cell::Text(parameter),
@@ -171,11 +203,17 @@ pub fn of_average(entry: u64, average: &Average) -> [Cell<'_>; AVERAGE.len()] {
         Cell::Time(average.end()),
         Cell::Count(length.as_secs()),
         count(revision),
-        number(mean),
-        number(min),
-        number(max),
+        Cell::Text(label),
+        number(*mean),
+        number(*corrected),
+        number(*validated),
+        number(average.reported().and_then(|value| value.parse().ok())),
+        number(mass.map(|mass| mass.g_s)),
+        number(mass.map(|mass| mass.kg)),
+        number(*min),
+        number(*max),
         Cell::Text(unit),
-        number(mean_raw),
+        number(*mean_raw),
         Cell::Text(unit_raw),
         count(expected),
         count(received),
@@ -184,6 +222,10 @@ pub fn of_average(entry: u64, average: &Average) -> [Cell<'_>; AVERAGE.len()] {
         Cell::Text(state.name()),
         Cell::Text(plant.name()),
         Cell::Remarks(*qualifiers),
+        companion(Role::Oxygen),
+        companion(Role::Flow),
+        details.map_or(Cell::Null, Cell::Text),
+        received_until.map_or(Cell::Null, Cell::Time),
         Cell::Text(configuration),
         reason.as_deref().map_or(Cell::Null, Cell::Text),
         author.as_deref().map_or(Cell::Null, Cell::Text),

@@ -52,21 +52,18 @@ fn set(device: &str, sampled_at: Timestamp) -> Arc<PollSet> {
 }
 
 fn average(start: Timestamp, parameter: &str, revision: u32) -> Derived {
+    let key = AverageKey {
+        source: "stack-1".into(),
+        parameter: parameter.into(),
+        rule_set: "kz-20min".into(),
+        start,
+        revision,
+    };
     let average = Average {
-        key: AverageKey {
-            source: "stack-1".into(),
-            parameter: parameter.into(),
-            rule_set: "kz-20min".into(),
-            start,
-            revision,
-        },
-        length: Duration::from_secs(1200),
         mean_raw: Some(1.5),
         unit_raw: "[ppb]".into(),
         mean: Some(0.1 + 0.2),
-        min: None,
         max: Some(2.0),
-        unit: "mg/m3".into(),
         expected: 20,
         received: 20,
         valid: 19,
@@ -74,9 +71,7 @@ fn average(start: Timestamp, parameter: &str, revision: u32) -> Derived {
         state: InstrumentState::Valid,
         plant: PlantState::Operating,
         qualifiers: Qualifiers::LATE,
-        configuration: "abc".into(),
-        reason: None,
-        author: None,
+        ..Average::empty(key, Duration::from_secs(1200), "mg/m3", "abc")
     };
     Derived { average, deliveries: Vec::new(), gap: None }
 }

@@ -76,13 +76,18 @@ impl Derivation {
         for assignment in assignments {
             let Assignment { source, parameter, rule_set, rules, .. } = &assignment;
             let from = reader.continues_at(source, parameter, rule_set)?.unwrap_or(now);
-            let open = now.since(from).as_nanos() / rules.block.as_nanos().max(1);
+            let open = now.since(from).as_nanos() / rules.grid.length().as_nanos().max(1);
             over += usize::try_from(open).unwrap_or(usize::MAX);
             fresh.assign(assignment, from, 0);
         }
         let mut through = reader.last_entry()?;
         let oldest = fresh.oldest_open();
-        if let Some(from) = fresh.oldest_open() {
+        if let Some(from) = fresh.needs_averages_from() {
+            for average in reader.newest_averages(from..Timestamp(i64::MAX))? {
+                fresh.recall(&average);
+            }
+        }
+        if let Some(from) = fresh.needs_readings_from() {
             reader.replay(from.before(CLOCK_SLACK)..Timestamp(i64::MAX), |entry, set| fresh.take(entry, &set))?;
         }
         fresh.seen(through);
@@ -170,18 +175,25 @@ impl Derive for Derivation {
     }
 
     fn needed_from(&self) -> Option<Timestamp> {
-        let from = self.lock().line.oldest_open().unwrap_or(Timestamp(i64::MAX));
+        let from = self.lock().line.needs_readings_from().unwrap_or(Timestamp(i64::MAX));
         Some(from.before(CLOCK_SLACK))
     }
 }
 
 /// Why a closed block has not enough valid data; `None`: it has.
 fn gap(outages: &Outages, closed: &Closed) -> Option<Gap> {
-    let Closed { average, device, problem } = closed;
+    let Closed { average, device, problem, idle, .. } = closed;
     match (average.state, problem) {
         (InstrumentState::Valid, _) => None,
         (InstrumentState::Missing, Some(problem)) => {
             Some(Gap { cause: GapCause::Configuration, detail: problem.clone() })
+        }
+        (InstrumentState::Missing, None) if *idle => {
+            Some(Gap { cause: GapCause::Plant, detail: format!("the plant was {}", average.plant.name()) })
+        }
+        // Enough came, and something that it had to be computed with did not.
+        (InstrumentState::Missing, None) if average.valid > 0 && !average.notes.is_empty() => {
+            Some(Gap { cause: GapCause::Device, detail: average.notes.join("; ") })
         }
         (state, _) => Some(outages.cause(device, (average.key.start, average.end()), state)),
     }
@@ -204,8 +216,7 @@ mod tests {
     use crate::config::model;
     use crate::journal::{self, Journal};
     use crate::pipeline::Rules;
-    use crate::pipeline::units::Conversion;
-    use crate::reading::{Columns, DeviceCatalog, PlantState, Point, PointKind};
+    use crate::reading::{Columns, DeviceCatalog, Point, PointKind};
 
     const BLOCK: Duration = Duration::from_secs(1200);
     const LATENESS: Duration = Duration::from_secs(3600);
@@ -215,19 +226,8 @@ mod tests {
             source: "stack-1".into(),
             parameter: "NO2".into(),
             rule_set: "kz-20min".into(),
-            device: "no2-north".into(),
-            point: "no2".into(),
-            unit: None,
-            molar_mass: None,
-            molar_volume: 22.414,
-            rules: Rules {
-                block: BLOCK,
-                coverage: 0.75,
-                lateness: LATENESS,
-                interval: Duration::from_secs(300),
-                conversion: Conversion::NONE,
-            },
-            plant: PlantState::Operating,
+            rules: Rules::simple(BLOCK, 0.75, LATENESS),
+            ..Assignment::of_point("no2-north", "no2", Duration::from_secs(300))
         }
     }
 

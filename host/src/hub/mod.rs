@@ -6,6 +6,7 @@
 //!
 //! Invariant: no reading crosses from one unit to another except along the path device, journal, line, route, sink.
 
+mod assignments;
 pub mod control;
 mod derivation;
 mod error;
@@ -36,6 +37,7 @@ use crate::plugin::{DeviceStatus, Engine, LoadError, Loader, Plugin};
 use crate::sink::runner::DeliveryStatus;
 use crate::sink::{Built, LiveSender};
 use crate::time::Timestamp;
+use assignments::assignments;
 use derivation::Derivation;
 pub use error::{CommandError, ControlError, HubError};
 use outlet::{HubOutlet, LiveRoutes};
@@ -239,7 +241,7 @@ impl Hub {
         let applied = stopped.chain(applied.started.iter().map(|unit| format!("started {unit}"))).collect();
         self.journal.event(Event::Configuration { digest, text, applied }).await?;
         let streams: Vec<_> =
-            next.sources.keys().flat_map(|name| units::assignments(next, name).unwrap_or_default()).collect();
+            next.sources.keys().flat_map(|name| assignments(next, name).unwrap_or_default()).collect();
         let streams = serde_json::to_value(streams).unwrap_or_default();
         self.journal.event(Event::Streams { configuration: next.digest.clone(), streams }).await?;
         Ok(())
@@ -334,12 +336,12 @@ impl Hub {
     /// Takes away the streams of sources that changed or are gone. Returns the names of those that must be made.
     fn withdraw_sources(&mut self, next: &Config, applied: &mut Applied) -> Vec<Name> {
         for name in self.config.sources.keys() {
-            if units::assignments(&self.config, name) != units::assignments(next, name) {
+            if assignments(&self.config, name) != assignments(next, name) {
                 self.derivation.withdraw(name);
                 applied.stopped.push(format!("source {name}"));
             }
         }
-        let changed = |name: &&Name| units::assignments(&self.config, name) != units::assignments(next, name);
+        let changed = |name: &&Name| assignments(&self.config, name) != assignments(next, name);
         next.sources.keys().filter(changed).cloned().collect()
     }
 
@@ -355,7 +357,7 @@ impl Hub {
         }
         self.journal.flush().await?;
         let assignments: Vec<_> =
-            sources.iter().flat_map(|name| units::assignments(next, name).unwrap_or_default()).collect();
+            sources.iter().flat_map(|name| assignments(next, name).unwrap_or_default()).collect();
         self.journal.begin(Derivation::beginnings(&assignments, Timestamp::now())).await?;
         let mut reader = self.journal.reader()?;
         let derivation = self.derivation.clone();
@@ -386,6 +388,7 @@ fn nothing_yet(config: &Config) -> Config {
         plugins: BTreeMap::new(),
         devices: BTreeMap::new(),
         rule_sets: BTreeMap::new(),
+        status_tables: BTreeMap::new(),
         sources: BTreeMap::new(),
         routes: BTreeMap::new(),
         sinks: BTreeMap::new(),

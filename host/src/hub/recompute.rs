@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::average::Average;
 use crate::config::model::Config;
-use crate::hub::units;
+use crate::hub::assignments::assignments;
 use crate::journal::{Event, JournalError, Reader};
 use crate::pipeline::{Assignment, Line};
 use crate::time::Timestamp;
@@ -47,7 +47,7 @@ impl Recipes {
             }
         })?;
         let given = given.map(|config| {
-            let of = |name| units::assignments(config, name).unwrap_or_default();
+            let of = |name| assignments(config, name).unwrap_or_default();
             (config.digest.clone(), config.sources.keys().flat_map(|name| of(name.as_str())).collect())
         });
         Ok(Recipes { recorded, given })
@@ -63,7 +63,7 @@ impl Recipes {
             of.source == key.source
                 && of.parameter == key.parameter
                 && of.rule_set == key.rule_set
-                && of.rules.block == average.length
+                && of.rules.grid.block(key.start).length() == average.length
         };
         Some((digest, assignments.iter().find(fits)?))
     }

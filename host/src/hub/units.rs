@@ -15,7 +15,6 @@ use super::queue::JournalQueue;
 use crate::capability::modbus::{self, Connection};
 use crate::config::model::{self, Config};
 use crate::journal::{DevicePhase, Event, Journal};
-use crate::pipeline::{Assignment, Rules, units};
 use crate::plugin::device::{self, Command, DeviceSpec, DeviceStatus, Phase};
 use crate::plugin::{LoadError, Plugin};
 use crate::sink::runner::{self, DeliveryStatus};
@@ -166,36 +165,4 @@ impl SinkUnit {
             error!(sink = name, "its runner ended in a panic");
         }
     }
-}
-
-/// The streams of a source. `None`: there is no such source.
-pub fn assignments(config: &Config, name: &str) -> Option<Vec<Assignment>> {
-    let source = config.sources.get(name)?;
-    let mut assignments = Vec::new();
-    for (rule_set_name, rule_set) in
-        source.rule_sets.iter().filter_map(|name| Some((name, config.rule_sets.get(name)?)))
-    {
-        for (parameter_name, parameter) in &source.parameters {
-            let Some(device) = config.devices.get(&parameter.device) else { continue };
-            assignments.push(Assignment {
-                source: name.to_owned(),
-                parameter: parameter_name.clone(),
-                rule_set: rule_set_name.clone(),
-                device: parameter.device.clone(),
-                point: parameter.point.clone(),
-                unit: parameter.unit.clone(),
-                molar_mass: parameter.molar_mass.or_else(|| units::molar_mass(parameter_name)),
-                molar_volume: rule_set.molar_volume,
-                rules: Rules {
-                    block: rule_set.block,
-                    coverage: rule_set.coverage,
-                    lateness: rule_set.lateness,
-                    interval: device.interval,
-                    conversion: units::Conversion::NONE,
-                },
-                plant: source.plant,
-            });
-        }
-    }
-    Some(assignments)
 }

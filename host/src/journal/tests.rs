@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::average::{Average, AverageKey};
-use crate::reading::{Columns, DeviceCatalog, InstrumentState, PlantState, Point, PointKind, Qualifiers};
+use crate::reading::{Columns, DeviceCatalog, InstrumentState, PlantState, Point, PointKind};
 use crate::time::Timestamp;
 
 /// Hands out what it was given once, and notes what was committed.
@@ -83,24 +83,18 @@ pub(crate) fn derived(start: i64, sink: &str) -> Derived {
     };
     let delivery = (sink.to_owned(), format!("{}", key.start));
     let average = Average {
-        key,
-        length: Duration::from_secs(1200),
         mean_raw: Some(1.5),
         unit_raw: "[ppb]".into(),
         mean: Some(0.1 + 0.2),
         min: Some(1.0),
         max: Some(2.0),
-        unit: "mg/m3".into(),
         expected: 20,
         received: 20,
         valid: 20,
         coverage: 1.0,
         state: InstrumentState::Valid,
         plant: PlantState::Operating,
-        qualifiers: Qualifiers::NONE,
-        configuration: "abc".into(),
-        reason: None,
-        author: None,
+        ..Average::empty(key, Duration::from_secs(1200), "mg/m3", "abc")
     };
     Derived { average, deliveries: vec![delivery], gap: None }
 }

@@ -1,14 +1,33 @@
 //! From readings to averages, and what goes where.
 //!
+//! The way of a sample: `line` finds its `group` and `member` → `gate` and `chain` (one sample, with `formula` and `units`) → `window` (one
+//! open block, with what `track` knows of its companions) → `block` (the steps of a closed one) → an average → `route`.
+//!
 //! Invariant: everything here is a pure function of its arguments. No I/O, no task, no clock: time is an argument.
 
-mod averager;
+pub mod alarm;
+mod block;
+mod chain;
+pub mod formula;
+mod gate;
+mod grid;
+mod group;
 mod line;
+mod member;
 mod outages;
+mod recipe;
 mod route;
+mod rules;
+mod track;
 pub mod units;
+mod window;
 
-pub use averager::{Averager, Rules};
-pub use line::{Assignment, Closed, Line};
+pub use chain::Steps;
+pub use gate::Code;
+pub use grid::Grid;
+pub use group::Closed;
+pub use line::{LateBlock, Line, Standing, Stopped};
 pub use outages::Outages;
+pub use recipe::{Assignment, Input};
 pub use route::{AverageRoutes, ReadingRoute};
+pub use rules::Rules;

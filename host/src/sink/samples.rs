@@ -6,37 +6,33 @@ use std::time::Duration;
 use super::{Attempt, Content, PollSelection, Record, Timeliness};
 use crate::average::{Average, AverageKey};
 use crate::reading::{Columns, DeviceCatalog, Point, PointKind, PollSet};
-use crate::status::{InstrumentState, PlantState, Qualifiers};
+use crate::status::{InstrumentState, PlantState};
 use crate::time::Timestamp;
 
 /// The average of the `block`th block of 20 minutes of 2026-11-01T03:00:00Z.
 pub(super) fn average(block: u32) -> Average {
     let start: Timestamp = "2026-11-01T03:00:00Z".parse().unwrap();
+    let key = AverageKey {
+        source: "stack-1".into(),
+        parameter: "NO2".into(),
+        rule_set: "kz-20min".into(),
+        start: start.after(Duration::from_secs(1200) * block),
+        revision: 0,
+    };
     Average {
-        key: AverageKey {
-            source: "stack-1".into(),
-            parameter: "NO2".into(),
-            rule_set: "kz-20min".into(),
-            start: start.after(Duration::from_secs(1200) * block),
-            revision: 0,
-        },
-        length: Duration::from_secs(1200),
         mean_raw: Some(20.125),
         unit_raw: "[ppb]".into(),
         mean: Some(41.25),
         min: Some(40.0),
         max: Some(43.5),
-        unit: "mg/m3".into(),
+        validated: Some(41.25),
         expected: 1200,
         received: 1199,
         valid: 1190,
         coverage: 1190.0 / 1200.0,
         state: InstrumentState::Valid,
         plant: PlantState::Operating,
-        qualifiers: Qualifiers::NONE,
-        configuration: "c0ffee".into(),
-        reason: None,
-        author: None,
+        ..Average::empty(key, Duration::from_secs(1200), "mg/m3", "c0ffee")
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::bail;
 
 use super::{Arguments, Exported};
-use crate::config::model::{Config, Parameter};
+use crate::config::model::{Config, Origin, Parameter, Source};
 use crate::config::nearest;
 use crate::export::{AverageSelection, Period, ReadingSelection};
 
@@ -69,7 +69,7 @@ fn check_names(arguments: &Arguments, config: &Config) -> anyhow::Result<()> {
     check("device", &arguments.device, config.devices.keys())?;
     check("source", &arguments.source, config.sources.keys())?;
     check("rule set", &arguments.rule_set, config.rule_sets.keys())?;
-    check("parameter", &arguments.parameter, parameters_of(config, &arguments.source).map(|(name, _)| name))
+    check("parameter", &arguments.parameter, sources_of(config, &arguments.source).flat_map(|source| source.parameters.keys()))
 }
 
 fn check<'n>(what: &str, found: &[String], known: impl Iterator<Item = &'n String>) -> anyhow::Result<()> {
@@ -84,18 +84,26 @@ fn check<'n>(what: &str, found: &[String], known: impl Iterator<Item = &'n Strin
     )
 }
 
-/// Parameters of the sources, of all when none is named.
-fn parameters_of<'c>(config: &'c Config, sources: &'c [String]) -> impl Iterator<Item = (&'c String, &'c Parameter)> {
-    let chosen = config.sources.iter().filter(|(name, _)| sources.is_empty() || sources.contains(name));
-    chosen.flat_map(|(_, source)| &source.parameters)
+/// Sources, all when none is named.
+fn sources_of<'c>(config: &'c Config, sources: &'c [String]) -> impl Iterator<Item = &'c Source> {
+    config.sources.iter().filter(|(name, _)| sources.is_empty() || sources.contains(name)).map(|(_, source)| source)
 }
 
-/// The points that parameters are taken from, by device.
+/// The points that parameters are taken from, or follow from, by device.
 fn points_of(config: &Config, sources: &[String], parameters: &[String]) -> BTreeMap<String, BTreeSet<String>> {
     let mut points: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for (name, Parameter { device, point, .. }) in parameters_of(config, sources) {
-        if parameters.is_empty() || parameters.contains(name) {
-            points.entry(device.clone()).or_default().insert(point.clone());
+    for source in sources_of(config, sources) {
+        let chosen = |name: &String| parameters.is_empty() || parameters.contains(name);
+        let inputs = |parameter: &Parameter| match &parameter.origin {
+            Origin::Derived(derived) => derived.inputs().into_iter().map(str::to_owned).collect(),
+            Origin::Point { .. } => Vec::new(),
+        };
+        let asked = source.parameters.iter().filter(|(name, _)| chosen(name));
+        let names = asked.flat_map(|(name, parameter)| inputs(parameter).into_iter().chain([name.clone()]));
+        for parameter in names.filter_map(|name| source.parameters.get(&name)) {
+            if let Origin::Point { device, point } = &parameter.origin {
+                points.entry(device.clone()).or_default().insert(point.clone());
+            }
         }
     }
     points

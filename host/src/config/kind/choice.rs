@@ -6,6 +6,7 @@ use crate::config::path::quoted;
 use crate::config::tree::{Node, Value};
 
 /// One of the words of a list, each with what it means.
+#[derive(Clone, Copy)]
 pub(crate) struct Choice<T: 'static> {
     /// What the words are: `link type`.
     pub what: &'static str,

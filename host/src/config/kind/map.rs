@@ -1,8 +1,10 @@
 //! Tables whose keys the writer chooses: a payload's members, request headers, a driver's settings.
 
+use std::sync::Arc;
+
 use serde_json::Value as Json;
 
-use crate::config::kind::{Fault, Kind, Layout, Scope, SecretReference, wrong_type};
+use crate::config::kind::{Fault, Kind, Layout, Reference, Scope, SecretReference, wrong_type};
 use crate::config::mistake::Mistake;
 use crate::config::model::{Field, FieldMap, FieldSource};
 use crate::config::secret::Secret;
@@ -15,7 +17,7 @@ impl Kind for Fields {
     type Value = FieldMap;
 
     fn expected(&self) -> String {
-        "a table of payload names, each with a member such as \"mean\" or a fixed text such as \"= KZ-01\"".to_owned()
+        "a table of payload names, each with a member such as \"mean\", a code such as \"code.hj212\" or a fixed text such as \"= KZ-01\"".to_owned()
     }
 
     fn textual(&self) -> bool {
@@ -26,13 +28,13 @@ impl Kind for Fields {
         Layout::OrderedMembers
     }
 
-    fn read(&self, node: &Node, _scope: &Scope<'_>) -> Result<FieldMap, Vec<Fault>> {
+    fn read(&self, node: &Node, scope: &Scope<'_>) -> Result<FieldMap, Vec<Fault>> {
         let table = node.as_table().ok_or_else(|| wrong_type(node, self.expected()))?;
         let mut entries: Vec<(&String, &Entry)> = table.iter().collect();
         entries.sort_by_key(|(_, entry)| entry.key.order());
         let (mut fields, mut faults) = (Vec::new(), Vec::new());
         for (name, entry) in entries {
-            match field_source(&entry.node) {
+            match field_source(&entry.node, scope) {
                 Ok(from) => fields.push(Field { name: name.clone(), from }),
                 Err(mistake) => faults.push(Fault { mistake, place: Some(entry.node.place.clone()) }),
             }
@@ -41,7 +43,7 @@ impl Kind for Fields {
     }
 }
 
-fn field_source(node: &Node) -> Result<FieldSource, Mistake> {
+fn field_source(node: &Node, scope: &Scope<'_>) -> Result<FieldSource, Mistake> {
     let expected = || "a member of the record, as in \"mean\", or a fixed text, as in \"= KZ-01\"".to_owned();
     let text = node.as_text().ok_or_else(|| Mistake::WrongType {
         expected: expected(),
@@ -50,6 +52,13 @@ fn field_source(node: &Node) -> Result<FieldSource, Mistake> {
     })?;
     if let Some(fixed) = text.strip_prefix('=') {
         return Ok(FieldSource::Fixed(fixed.trim().to_owned()));
+    }
+    if let Some(name) = text.strip_prefix("code.") {
+        let reference = Reference { section: "status_tables", member: "status table" };
+        return match reference.read(&Node::text(name, node.place.clone()), scope) {
+            Ok(name) => Ok(FieldSource::Code { name, table: Arc::default() }),
+            Err(mut faults) => Err(faults.remove(0).mistake),
+        };
     }
     let is_member = !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
     if is_member {

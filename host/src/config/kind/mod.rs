@@ -10,7 +10,9 @@ mod map;
 mod number;
 mod reference;
 mod secret;
+mod table;
 mod text;
+mod time;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -26,7 +28,9 @@ pub(crate) use map::{Fields, Headers, Settings};
 pub(crate) use number::{Real, Share, Size, Span, Whole};
 pub(crate) use reference::Reference;
 pub(crate) use secret::SecretReference;
+pub(crate) use table::{Numbers, Words};
 pub(crate) use text::{FilePath, Glob, Text};
+pub(crate) use time::{Day, Zone};
 
 /// A mistake in a value, at the value's own place unless it says another.
 pub(crate) struct Fault {

@@ -6,19 +6,34 @@
 mod device;
 mod hub;
 mod link;
+mod parameter;
 mod route;
+mod rule_set;
 mod sink;
 mod source;
+mod status_table;
 
 use std::collections::BTreeMap;
 
 use crate::config::mistake::{Mistake, nearest};
-use crate::config::model::{Device, Hub, Journal, Limits, Link, Name, Plugin, Route, RuleSet, Sink, Source};
+use crate::config::model::{Device, FieldSource, Hub, Journal, Limits, Link, Name, Plugin, Route, RuleSet, Sink, Source};
 use crate::config::path::quoted;
 use crate::config::section::Reader;
+use crate::status_table::StatusTable;
 
-const SECTIONS: [&str; 10] =
-    ["hub", "journal", "limits", "links", "plugins", "devices", "rule_sets", "sources", "routes", "sinks"];
+const SECTIONS: [&str; 11] = [
+    "hub",
+    "journal",
+    "limits",
+    "links",
+    "plugins",
+    "devices",
+    "rule_sets",
+    "status_tables",
+    "sources",
+    "routes",
+    "sinks",
+];
 
 /// What could be read. A member with a mistake in it is not here, but its name is in the tree.
 #[derive(Debug)]
@@ -30,9 +45,27 @@ pub(crate) struct Draft {
     pub plugins: BTreeMap<Name, Plugin>,
     pub devices: BTreeMap<Name, Device>,
     pub rule_sets: BTreeMap<Name, RuleSet>,
+    pub status_tables: BTreeMap<Name, StatusTable>,
     pub sources: BTreeMap<Name, Source>,
     pub routes: BTreeMap<Name, Route>,
     pub sinks: BTreeMap<Name, Sink>,
+}
+
+impl Draft {
+    /// Whether a source has averages by this rule set, or by one that is made from it.
+    pub fn uses_rule_set(&self, name: &str) -> bool {
+        let used = |name: &str| self.sources.values().any(|source| source.rule_sets.iter().any(|used| used == name));
+        let mut longer = self.rule_sets.iter().filter(|(_, rules)| rules.from.as_deref() == Some(name));
+        used(name) || longer.any(|(longer, _)| used(longer))
+    }
+
+    /// Whether a parameter's device, or a payload, speaks in this table.
+    pub fn uses_status_table(&self, name: &str) -> bool {
+        let mut parameters = self.sources.values().flat_map(|source| source.parameters.values());
+        let mut fields = self.sinks.values().flat_map(|sink| &sink.kind.fields().0);
+        parameters.any(|parameter| parameter.status.as_deref() == Some(name))
+            || fields.any(|field| matches!(&field.from, FieldSource::Code { name: used, .. } if used == name))
+    }
 }
 
 /// Reads every section.
@@ -49,7 +82,8 @@ pub(crate) fn everything(reader: &mut Reader<'_>) -> Draft {
         links: reader.named("links", |section, _| link::link(section)),
         plugins: reader.named("plugins", |section, _| device::plugin(section)),
         devices: reader.named("devices", |section, _| device::device(section, limits.as_ref())),
-        rule_sets: reader.named("rule_sets", |section, _| source::rule_set(section)),
+        rule_sets: reader.named("rule_sets", |section, _| rule_set::rule_set(section)),
+        status_tables: reader.named("status_tables", |section, _| status_table::status_table(section)),
         sources: reader.named("sources", source::source),
         routes: reader.named("routes", |section, _| route::route(section)),
         sinks: reader.named("sinks", |section, name| sink::sink(section, &hub_name, name)),

@@ -1,15 +1,14 @@
-//! `[rule_sets.NAME]` and `[sources.NAME]`.
+//! `[sources.NAME]`.
 
-use std::time::Duration;
-
-use crate::config::kind::{Choice, List, Real, Reference, Share, Span, Text};
+use crate::config::kind::{Choice, List, Real, Reference, Span, Text, Words};
 use crate::config::mistake::Mistake;
-use crate::config::model::{Parameter, RuleSet, Source};
-use crate::config::quantity::show_duration;
+use crate::config::model::{PlantPoint, Source};
+use crate::config::read::parameter;
 use crate::config::section::Section;
+use crate::method::{Companion, Companions, Role};
 use crate::status::PlantState;
 
-const PLANT: Choice<PlantState> = Choice {
+pub(super) const PLANT: Choice<PlantState> = Choice {
     what: "plant state",
     words: &[
         ("operating", PlantState::Operating),
@@ -22,34 +21,57 @@ const PLANT: Choice<PlantState> = Choice {
     ],
 };
 
-pub(super) fn rule_set(section: &mut Section<'_, '_>) -> Option<RuleSet> {
-    let block = section.required("block", &Span::millis(1_000, 86_400_000));
-    let coverage = section.or("coverage", &Share, "2/3");
-    let lateness = section.or("lateness", &Span::millis(0, 3_600_000), "2s");
-    let molar_volume = section.or("molar_volume", &Real { min: 20.0, max: 26.0, unit: "L/mol" }, "22.414");
-    let block = block?;
-    if !Duration::from_secs(86_400).as_nanos().is_multiple_of(block.as_nanos()) {
-        section.note("block", Mistake::BlockDoesNotDivideDay { block: show_duration(block) });
-        return None;
-    }
-    Some(RuleSet { block, coverage: coverage?, lateness: lateness?, molar_volume: molar_volume? })
-}
+const STATES: Words<PlantState> =
+    Words { what: "a table of the point's values, each with a plant state such as \"operating\"", word: PLANT };
 
 pub(super) fn source(section: &mut Section<'_, '_>, name: &str) -> Option<Source> {
     let label = section.or("label", &Text::ANY, name);
     let rule_sets = List::some(Reference { section: "rule_sets", member: "rule set" });
     let rule_sets = section.or("rule_sets", &rule_sets, "[\"kz-20min\"]");
     let plant = section.or("plant", &PLANT, "unknown");
-    let parameters = section.named("parameters", parameter);
-    Some(Source { label: label?, rule_sets: rule_sets?, plant: plant?, parameters: parameters? })
+    let plant_point = section.optional_part("plant_point", plant_point);
+    let companions = section.part("companions", companions);
+    let parameters = section.named("parameters", |section, _| parameter::parameter(section));
+    Some(Source {
+        label: label?,
+        rule_sets: rule_sets?,
+        plant: plant?,
+        plant_point: plant_point?,
+        companions: companions?,
+        parameters: parameters?,
+    })
 }
 
-fn parameter(section: &mut Section<'_, '_>) -> Option<Parameter> {
+fn plant_point(section: &mut Section<'_, '_>) -> Option<PlantPoint> {
     let device = section.required("device", &Reference { section: "devices", member: "device" });
     let point = section.required("point", &Text::NAME);
-    let unit = section.optional("unit", &Text::UNIT);
-    let molar_mass = section.optional("molar_mass", &Real { min: 1.0, max: 1000.0, unit: "g/mol" });
-    Some(Parameter { device: device?, point: point?, unit: unit?, molar_mass: molar_mass? })
+    let states = section.required("states", &STATES);
+    let fresh = section.or("fresh", &Span::millis(1_000, 86_400_000), "1min");
+    Some(PlantPoint { device: device?, point: point?, states: states?, fresh: fresh? })
+}
+
+fn companions(section: &mut Section<'_, '_>) -> Option<Companions> {
+    let (mut companions, mut whole) = (Companions::new(), true);
+    for role in Role::ALL {
+        match section.optional_part(role.name(), companion) {
+            Some(None) => {}
+            Some(Some(companion)) => drop(companions.insert(role, companion)),
+            None => whole = false,
+        }
+    }
+    whole.then_some(companions)
+}
+
+fn companion(section: &mut Section<'_, '_>) -> Option<Companion> {
+    let parameter = section.optional("parameter", &Text::NAME);
+    let fresh = section.or("fresh", &Span::millis(0, 86_400_000), "1min");
+    let hold = section.or("hold", &Span::millis(0, 86_400_000), "0s");
+    let substitute = section.optional("substitute", &Real { min: -1e9, max: 1e9, unit: "" });
+    if let (Some(None), Some(None)) = (&parameter, &substitute) {
+        section.note("parameter", Mistake::CompanionOfNothing);
+        return None;
+    }
+    Some(Companion { parameter: parameter?, fresh: fresh?, hold: hold?, substitute: substitute? })
 }
 
 #[cfg(test)]

@@ -5,18 +5,18 @@
 
 mod peers;
 mod routes;
+mod sources;
 
 use crate::config::mistake::Mistake;
 use crate::config::path::path_text;
 use crate::config::places::Places;
 use crate::config::problem::Problem;
-use crate::config::quantity::show_duration;
 use crate::config::read::Draft;
 
 /// Checks that need the whole configuration and nothing else.
 pub(crate) fn check(draft: &Draft, places: &Places) -> Vec<Problem> {
     let mut problems = Vec::new();
-    intervals(draft, places, &mut problems);
+    sources::check(draft, places, &mut problems);
     empty_sources(draft, places, &mut problems);
     routes::check(draft, places, &mut problems);
     peers::check(draft, places, &mut problems);
@@ -30,38 +30,6 @@ fn problem_at(places: &Places, keys: &[&str], mistake: &Mistake) -> Problem {
     let path = path_text(&keys);
     let place = places.nearest(&path);
     Problem::new(path, place, mistake)
-}
-
-/// Each device is told once per rule set, however many parameters it has.
-fn intervals(draft: &Draft, places: &Places, problems: &mut Vec<Problem>) {
-    let mut told = Vec::new();
-    for (source_name, source) in &draft.sources {
-        for rule_set in &source.rule_sets {
-            let Some(block) = draft.rule_sets.get(rule_set).map(|rules| rules.block) else { continue };
-            for parameter in source.parameters.values() {
-                let Some(interval) = draft.devices.get(&parameter.device).map(|device| device.interval) else {
-                    continue;
-                };
-                if interval.is_zero() && !told.contains(&(&parameter.device, rule_set)) {
-                    told.push((&parameter.device, rule_set));
-                    let mistake = Mistake::NoInterval { source_name: source_name.clone() };
-                    problems.push(problem_at(places, &["devices", &parameter.device, "interval"], &mistake));
-                    continue;
-                }
-                if interval <= block || told.contains(&(&parameter.device, rule_set)) {
-                    continue;
-                }
-                told.push((&parameter.device, rule_set));
-                let mistake = Mistake::IntervalOverBlock {
-                    interval: show_duration(interval),
-                    block: show_duration(block),
-                    rule_set: rule_set.clone(),
-                    source_name: source_name.clone(),
-                };
-                problems.push(problem_at(places, &["devices", &parameter.device, "interval"], &mistake));
-            }
-        }
-    }
 }
 
 /// A source whose parameters are wrong is not here, so that it is not told to have none.

@@ -33,7 +33,7 @@ fn a_later_layer_overrides_an_earlier_one_and_leaves_the_rest() {
     assert_eq!(device.link, "line-a", "from the first file");
     assert_eq!(config.hub.name, "3", "an environment variable is a text where a text is wanted");
     let rules = &config.rule_sets["kz-20min"];
-    assert_eq!((rules.block, rules.coverage), (Duration::from_secs(1200), 0.5), "over the built-in one");
+    assert_eq!((rules.block, rules.validity.coverage), (Duration::from_secs(1200), 0.5), "over the built-in one");
 }
 
 #[test]

@@ -36,7 +36,7 @@ fn the_minimal_file_loads_without_a_problem() {
     let config = loaded.config.unwrap();
     assert_eq!(config.sources["stack-1"].parameters.len(), 3);
     assert_eq!(config.sources["stack-1"].rule_sets, ["kz-20min"]);
-    assert_eq!(config.rule_sets["kz-20min"].coverage, 2.0 / 3.0);
+    assert_eq!(config.rule_sets["kz-20min"].validity.coverage, 2.0 / 3.0);
 }
 
 #[test]

@@ -13,12 +13,16 @@ pub(super) enum Cell<'a> {
     Text(&'a str),
     /// A measured number. JSON has no NaN and no infinity: they become `null`, and a state always stands beside them.
     Number(f64),
+    /// A number that was rounded, as its digits: a zero at the end is part of it.
+    Decimal(String),
     /// A count.
     Integer(u64),
     /// RFC 3339 in UTC.
     Time(Timestamp),
     /// A word of bits as text, `0x` and hex digits: a JSON number above 2^53 is changed by many readers.
     Bits(u64),
+    /// Sentences: an array in JSON, joined with `; ` in CSV.
+    Texts(&'a [String]),
     /// Names of remarks: an array in JSON, joined with `;` in CSV.
     Remarks(Qualifiers),
 }
@@ -38,19 +42,12 @@ impl Cell<'_> {
             Cell::Null => out.extend_from_slice(b"null"),
             Cell::Text(text) => write_json_text(text, out),
             Cell::Number(number) => write_json_number(*number, out),
+            Cell::Decimal(digits) => out.extend_from_slice(digits.as_bytes()),
             Cell::Integer(number) => out.extend_from_slice(number.to_string().as_bytes()),
             Cell::Time(moment) => write_json_text(&moment.to_string(), out),
             Cell::Bits(word) => write_json_text(&bits_text(*word), out),
-            Cell::Remarks(remarks) => {
-                out.push(b'[');
-                for (position, name) in remarks.names().enumerate() {
-                    if position > 0 {
-                        out.push(b',');
-                    }
-                    write_json_text(name, out);
-                }
-                out.push(b']');
-            }
+            Cell::Texts(texts) => write_array(texts.iter().map(String::as_str), out),
+            Cell::Remarks(remarks) => write_array(remarks.names(), out),
         }
     }
 
@@ -64,6 +61,8 @@ impl Cell<'_> {
                 out.extend_from_slice(if *number > 0.0 { b"Infinity" } else { b"-Infinity" });
             }
             Cell::Number(number) => write_json_number(*number, out),
+            Cell::Decimal(digits) => out.extend_from_slice(digits.as_bytes()),
+            Cell::Texts(texts) => write_csv_text(&texts.join("; "), out),
             Cell::Integer(number) => out.extend_from_slice(number.to_string().as_bytes()),
             Cell::Time(moment) => out.extend_from_slice(moment.to_string().as_bytes()),
             Cell::Bits(word) => out.extend_from_slice(bits_text(*word).as_bytes()),
@@ -72,6 +71,17 @@ impl Cell<'_> {
             }
         }
     }
+}
+
+fn write_array<'t>(texts: impl Iterator<Item = &'t str>, out: &mut Vec<u8>) {
+    out.push(b'[');
+    for (position, text) in texts.enumerate() {
+        if position > 0 {
+            out.push(b',');
+        }
+        write_json_text(text, out);
+    }
+    out.push(b']');
 }
 
 fn bits_text(word: u64) -> String {

@@ -9,6 +9,7 @@ use super::poll::{PollRow, PollSource, write_poll};
 use crate::config::model::{FieldMap, FieldSource, Shape};
 use crate::notation::{write_csv_text, write_json_text};
 use crate::sink::{Content, Record};
+use crate::status_table::{Axes, StatusTable};
 
 /// A field map that cannot be followed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -71,10 +72,12 @@ impl Encoder {
         let (hub, key, timeliness) = (&*self.hub, &*key, item.timeliness);
         match &item.subject {
             Subject::Average(average) => {
-                write_object(&self.averages, |member| member(&AverageRow { hub, key, average, timeliness }), out);
+                let row = AverageRow { hub, key, average, timeliness };
+                write_object(&self.averages, |member| member(&row), &row.axes(), out);
             }
             Subject::Reading { reading, .. } => {
-                write_object(&self.readings, |member| member(&ReadingRow { hub, key, reading }), out);
+                let row = ReadingRow { hub, key, reading };
+                write_object(&self.readings, |member| member(&row), &row.axes(), out);
             }
             Subject::Poll { selection, rows } => {
                 write_poll(&self.polls, &PollRow { hub, key, selection, rows: rows.clone() }, out);
@@ -104,10 +107,12 @@ impl Encoder {
             let (hub, key, timeliness) = (&*self.hub, &*key, item.timeliness);
             match &item.subject {
                 Subject::Average(average) => {
-                    write_row(&self.averages, |member| member(&AverageRow { hub, key, average, timeliness }), out);
+                    let row = AverageRow { hub, key, average, timeliness };
+                    write_row(&self.averages, |member| member(&row), &row.axes(), out);
                 }
                 Subject::Reading { reading, .. } => {
-                    write_row(&self.readings, |member| member(&ReadingRow { hub, key, reading }), out);
+                    let row = ReadingRow { hub, key, reading };
+                    write_row(&self.readings, |member| member(&row), &row.axes(), out);
                 }
                 Subject::Poll { .. } => {}
             }
@@ -137,6 +142,8 @@ pub(super) struct Column<M> {
 pub(super) enum Source<M> {
     Member(M),
     Fixed(String),
+    /// What a table of status codes has for the record.
+    Code(Arc<StatusTable>),
     /// Another kind of record has it.
     Absent,
 }
@@ -187,6 +194,7 @@ fn columns<M: Copy>(fields: &FieldMap, all: &[(&'static str, M)], find: impl Fn(
     let source = |from: &FieldSource| match from {
         FieldSource::Fixed(text) => Source::Fixed(text.clone()),
         FieldSource::Member(name) => find(name).map_or(Source::Absent, Source::Member),
+        FieldSource::Code { table, .. } => Source::Code(Arc::clone(table)),
     };
     fields.0.iter().map(|field| Column::new(&field.name, source(&field.from))).collect()
 }
@@ -207,37 +215,45 @@ fn poll_columns(fields: &FieldMap) -> Vec<Column<PollSource>> {
             (None, Some(id)) => Source::Member(PollSource::Point(id.to_owned())),
             (None, None) => Source::Absent,
         },
+        // A poll has many states and no code of its own.
+        FieldSource::Code { .. } => Source::Absent,
     };
     fields.0.iter().map(|field| Column::new(&field.name, source(&field.from))).collect()
 }
 
-fn write_object<'a, M: Copy>(columns: &'a [Column<M>], cell: impl Fn(M) -> Cell<'a>, out: &mut Vec<u8>) {
+fn write_object<'a, M: Copy>(
+    columns: &'a [Column<M>],
+    cell: impl Fn(M) -> Cell<'a>,
+    axes: &Axes,
+    out: &mut Vec<u8>,
+) {
     out.push(b'{');
     for (position, column) in columns.iter().enumerate() {
         if position > 0 {
             out.push(b',');
         }
         column.write_json_name(out);
-        column.cell(&cell).write_json(out);
+        column.cell(&cell, axes).write_json(out);
     }
     out.push(b'}');
 }
 
-fn write_row<'a, M: Copy>(columns: &'a [Column<M>], cell: impl Fn(M) -> Cell<'a>, out: &mut Vec<u8>) {
+fn write_row<'a, M: Copy>(columns: &'a [Column<M>], cell: impl Fn(M) -> Cell<'a>, axes: &Axes, out: &mut Vec<u8>) {
     for (position, column) in columns.iter().enumerate() {
         if position > 0 {
             out.push(b',');
         }
-        column.cell(&cell).write_csv(out);
+        column.cell(&cell, axes).write_csv(out);
     }
     out.extend_from_slice(b"\r\n");
 }
 
 impl<M: Copy> Column<M> {
-    fn cell<'a>(&'a self, of_member: impl Fn(M) -> Cell<'a>) -> Cell<'a> {
+    fn cell<'a>(&'a self, of_member: impl Fn(M) -> Cell<'a>, axes: &Axes) -> Cell<'a> {
         match &self.source {
             Source::Member(member) => of_member(*member),
             Source::Fixed(text) => Cell::Text(text),
+            Source::Code(table) => table.code(axes).map_or(Cell::Null, |code| Cell::Text(&code.code)),
             Source::Absent => Cell::Null,
         }
     }

@@ -5,9 +5,11 @@
 
 use super::cell::Cell;
 use crate::average::Average;
+use crate::method::Role;
 use crate::reading::{Reading, Value};
 use crate::sink::Timeliness;
-use crate::status::Qualifiers;
+use crate::status::{PlantState, Qualifiers};
+use crate::status_table::Axes;
 
 /// What the members of an average are taken from.
 pub(super) struct AverageRow<'a> {
@@ -27,11 +29,30 @@ impl AverageRow<'_> {
     }
 }
 
+impl AverageRow<'_> {
+    /// What a table of status codes is asked about.
+    pub fn axes(&self) -> Axes {
+        Axes { state: self.average.state, plant: self.average.plant, qualifiers: self.qualifiers() }
+    }
+
+    /// Mean of a companion that the block was computed with, in the role's unit.
+    fn companion(&self, role: Role) -> Option<f64> {
+        self.average.used.companions.get(role.name())?.mean
+    }
+}
+
 /// What the members of a reading are taken from.
 pub(super) struct ReadingRow<'a> {
     pub hub: &'a str,
     pub key: &'a str,
     pub reading: &'a Reading<'a>,
+}
+
+impl ReadingRow<'_> {
+    /// What a table of status codes is asked about.
+    pub fn axes(&self) -> Axes {
+        Axes { state: self.reading.state, plant: PlantState::Unknown, qualifiers: self.reading.qualifiers }
+    }
 }
 
 pub(super) type AverageMember = for<'a> fn(&AverageRow<'a>) -> Cell<'a>;
@@ -48,7 +69,7 @@ pub(super) enum PollMember {
     States,
 }
 
-pub(super) const AVERAGE: [(&str, AverageMember); 23] = [
+pub(super) const AVERAGE: [(&str, AverageMember); 35] = [
     ("key", |row| Cell::Text(row.key)),
     ("hub", |row| Cell::Text(row.hub)),
     ("source", |row| Cell::Text(&row.average.key.source)),
@@ -57,7 +78,18 @@ pub(super) const AVERAGE: [(&str, AverageMember); 23] = [
     ("start", |row| Cell::Time(row.average.key.start)),
     ("end", |row| Cell::Time(row.average.end())),
     ("length_s", |row| Cell::Integer(row.average.length.as_secs())),
+    ("label", |row| Cell::Text(&row.average.label)),
     ("unit", |row| Cell::Text(&row.average.unit)),
+    ("value", |row| row.average.reported().map_or(Cell::Null, Cell::Decimal)),
+    ("validated", |row| Cell::number(row.average.validated)),
+    ("corrected", |row| Cell::number(row.average.corrected)),
+    ("mass_g_s", |row| Cell::number(row.average.mass.map(|mass| mass.g_s))),
+    ("mass_kg", |row| Cell::number(row.average.mass.map(|mass| mass.kg))),
+    ("oxygen", |row| Cell::number(row.companion(Role::Oxygen))),
+    ("moisture", |row| Cell::number(row.companion(Role::Moisture))),
+    ("temperature", |row| Cell::number(row.companion(Role::Temperature))),
+    ("pressure", |row| Cell::number(row.companion(Role::Pressure))),
+    ("flow", |row| Cell::number(row.companion(Role::Flow))),
     ("mean", |row| Cell::number(row.average.mean)),
     ("mean_raw", |row| Cell::number(row.average.mean_raw)),
     ("unit_raw", |row| Cell::Text(&row.average.unit_raw)),
@@ -70,6 +102,7 @@ pub(super) const AVERAGE: [(&str, AverageMember); 23] = [
     ("state", |row| Cell::Text(row.average.state.name())),
     ("plant", |row| Cell::Text(row.average.plant.name())),
     ("qualifiers", |row| Cell::Remarks(row.qualifiers())),
+    ("notes", |row| Cell::Texts(&row.average.notes)),
     ("revision", |row| Cell::Integer(row.average.key.revision.into())),
     ("configuration", |row| Cell::Text(&row.average.configuration)),
 ];

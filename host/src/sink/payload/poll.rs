@@ -74,7 +74,7 @@ fn write_single(source: &Source<PollSource>, row: &PollRow<'_>, out: &mut Vec<u8
             PollMember::At => Cell::Time(set.received_at),
             PollMember::Points | PollMember::States => Cell::Null,
         },
-        Source::Absent => Cell::Null,
+        Source::Code(_) | Source::Absent => Cell::Null,
     };
     cell.write_json(out);
 }

@@ -8,9 +8,10 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::average::Average;
+use crate::average::{Average, Report};
 use crate::config::model::{Field, FieldMap, FieldSource, Shape};
 use crate::reading::{DeviceCatalog, PollSet};
+use crate::rounding::Rounding;
 use crate::sink::samples::{average, late, poll_of};
 use crate::sink::{Content, PollSelection, Record, Timeliness};
 use crate::status::{InstrumentState, Qualifiers};
@@ -46,6 +47,8 @@ fn an_average_is_one_object_with_every_member() {
     let mut average = average(1);
     average.qualifiers = Qualifiers::DERIVED;
     average.max = None;
+    average.label = "2026-11-01T08:20:00+05:00".into();
+    average.report = Some(Report { decimals: 1, rounding: Rounding::HalfUp });
     let record = average_of(average);
 
     let objects = objects(Shape::Reading, &FieldMap::default(), &record);
@@ -55,9 +58,11 @@ fn an_average_is_one_object_with_every_member() {
         [json!({
             "key": "k1", "hub": "north", "source": "stack-1", "parameter": "NO2", "rule_set": "kz-20min",
             "start": "2026-11-01T03:20:00Z", "end": "2026-11-01T03:40:00Z", "length_s": 1200,
-            "unit": "mg/m3", "mean": 41.25, "mean_raw": 20.125, "unit_raw": "[ppb]", "min": 40.0, "max": null,
+            "label": "2026-11-01T08:20:00+05:00", "unit": "mg/m3", "value": 41.3, "validated": 41.25, "corrected": null,
+            "mass_g_s": null, "mass_kg": null, "oxygen": null, "moisture": null, "temperature": null, "pressure": null,
+            "flow": null, "mean": 41.25, "mean_raw": 20.125, "unit_raw": "[ppb]", "min": 40.0, "max": null,
             "expected": 1200, "received": 1199, "valid": 1190, "coverage": 1190.0 / 1200.0,
-            "state": "valid", "plant": "operating", "qualifiers": ["derived"], "revision": 0, "configuration": "c0ffee",
+            "state": "valid", "plant": "operating", "qualifiers": ["derived"], "notes": [], "revision": 0, "configuration": "c0ffee",
         })]
     );
     let names: Vec<&str> = objects[0].as_object().unwrap().keys().map(String::as_str).collect();

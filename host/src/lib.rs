@@ -3,6 +3,7 @@
 //! The modules stand in the order in which a reading passes them, the vocabulary first; `ARCHITECTURE.md` has the picture and the
 //! invariants.
 
+pub mod alarm;
 pub mod average;
 pub mod gap;
 pub mod method;

@@ -61,6 +61,12 @@ pub struct Axes {
     pub qualifiers: Qualifiers,
 }
 
+impl Axes {
+    /// Of what has no state: no code is good for it.
+    pub const NOTHING: Axes =
+        Axes { state: InstrumentState::Missing, plant: PlantState::Unknown, qualifiers: Qualifiers::NONE };
+}
+
 /// What a code or a word says, which may leave axes open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Meaning {

@@ -188,7 +188,7 @@ path = "-"
         let plugin_checks =
             |_: &Config| vec![PluginFinding::Points { device: "t200".into(), points: vec![point.clone()] }];
         let convertible = |_: &str, _: &str, _: Gas<'_>| Err("a test has no units".to_owned());
-        let members = Members { averages: &["mean"], readings: &["value"] };
+        let members = Members { averages: &["mean"], alarms: &["alarm"], readings: &["value"] };
         let knowledge = Knowledge { plugin_checks: &plugin_checks, convertible: &convertible, members };
         let arguments = Arguments { files, format, show };
         let (mut output, mut errors) = (Vec::new(), Vec::new());

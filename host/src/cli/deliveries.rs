@@ -41,6 +41,8 @@ pub struct Arguments {
 pub enum State {
     /// Waiting.
     Queued,
+    /// Held for a person, because the plausibility gate stopped some of it.
+    Held,
     /// Refused for good by the far end.
     Rejected,
     /// Went out marked late.
@@ -65,7 +67,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     }
     let states = match arguments.state {
         Some(state) => vec![state],
-        None => vec![State::Rejected, State::Queued],
+        None => vec![State::Rejected, State::Held, State::Queued],
     };
     for state in states {
         let filter = DeliveryFilter {
@@ -85,6 +87,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 fn name(state: State) -> &'static str {
     match state {
         State::Queued => "queued",
+        State::Held => "held",
         State::Rejected => "rejected",
         State::Late => "late",
         State::Acknowledged => "acknowledged",
@@ -92,9 +95,12 @@ fn name(state: State) -> &'static str {
 }
 
 fn summary(count: &SinkCounts) -> String {
-    let SinkCounts { sink, queued, acknowledged, rejected, late, oldest_queued } = count;
+    let SinkCounts { sink, queued, acknowledged, rejected, late, held, oldest_queued } = count;
     let oldest = oldest_queued.map_or_else(String::new, |oldest| format!(", the oldest of {oldest}"));
-    format!("{sink}: {queued} queued{oldest}; {acknowledged} acknowledged, {rejected} rejected, {late} of them late")
+    let held = if *held > 0 { format!("; {held} held until `tutin release`") } else { String::new() };
+    format!(
+        "{sink}: {queued} queued{oldest}{held}; {acknowledged} acknowledged, {rejected} rejected, {late} of them late"
+    )
 }
 
 fn line(delivered: &Delivered) -> String {
@@ -143,6 +149,44 @@ pub async fn resend(arguments: ResendArguments) -> anyhow::Result<ExitCode> {
         say(format_args!(
             "it was given nothing of that period, or all of it is still queued; `tutin deliveries` lists it"
         ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Arguments of `tutin release`.
+#[derive(Debug, Clone, Args)]
+pub struct ReleaseArguments {
+    #[command(flatten)]
+    origin: Origin,
+    /// Only those of this source.
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// First moment of the first block: RFC 3339 or a date.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    from: Timestamp,
+    /// The moment before which the last block begins.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    to: Timestamp,
+    /// Why they may go.
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// On whose behalf.
+    #[arg(long, env = "USER", default_value = "unknown")]
+    author: String,
+}
+
+/// Lets averages go that the plausibility gate held: in the running hub, or in the journal of one that does not run.
+pub async fn release(arguments: ReleaseArguments) -> anyhow::Result<ExitCode> {
+    let ReleaseArguments { origin, source, from, to, reason, author } = arguments;
+    if from >= to {
+        bail!("--from {from} is not before --to {to}");
+    }
+    let release = journal::Release { source, from, to, reason, author };
+    let queued = control::ask(&origin.file()?, Request::Release(release)).await.context("release")?;
+    say(format_args!("{queued} deliveries are queued; they are marked implausible, and the release is recorded"));
+    if queued == "0" {
+        say(format_args!("nothing of that period was held; `tutin deliveries --state held` lists what is"));
+        return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
 }

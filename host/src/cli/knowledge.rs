@@ -45,7 +45,11 @@ fn with_knowledge<T>(work: impl FnOnce(&Knowledge<'_>) -> T) -> T {
     work(&Knowledge {
         plugin_checks: &plugin_checks,
         convertible: &convertible,
-        members: Members { averages: payload::members_of_average(), readings: payload::members_of_reading() },
+        members: Members {
+            averages: payload::members_of_average(),
+            alarms: payload::members_of_alarm(),
+            readings: payload::members_of_reading(),
+        },
     })
 }
 

@@ -1,5 +1,6 @@
 //! The command line, one file per command.
 
+mod alarms;
 mod backup;
 pub mod check;
 mod command;
@@ -59,6 +60,10 @@ enum Verb {
     Deliveries(deliveries::Arguments),
     /// Send a sink a chosen period again.
     Resend(deliveries::ResendArguments),
+    /// Let averages go to their sinks that the plausibility gate held.
+    Release(deliveries::ReleaseArguments),
+    /// List the alarms that stand, or acknowledge one.
+    Alarms(alarms::Arguments),
     /// Derive the averages of a period again from its readings.
     Recompute(recompute::Arguments),
     /// Copy a journal, beside a running hub.
@@ -96,6 +101,8 @@ impl Arguments {
                 Verb::Gaps(arguments) => gaps::run(arguments).await,
                 Verb::Deliveries(arguments) => deliveries::run(arguments).await,
                 Verb::Resend(arguments) => deliveries::resend(arguments).await,
+                Verb::Release(arguments) => deliveries::release(arguments).await,
+                Verb::Alarms(arguments) => alarms::run(arguments).await,
                 Verb::Recompute(arguments) => recompute::run(arguments).await,
                 Verb::Backup(arguments) => backup::run(arguments).await,
                 Verb::PublicKey(arguments) => backup::public_key(arguments).await,

@@ -111,6 +111,7 @@ fn describe(config: &Config) {
     for (name, route) in &config.routes {
         let what = match &route.select {
             Select::Averages { .. } => "averages",
+            Select::Alarms { .. } => "alarms",
             Select::Readings { path: Path::Journal, .. } => "readings",
             Select::Readings { path: Path::Live, .. } => "readings, live: they leave before they are stored",
         };

@@ -53,6 +53,8 @@ pub type Convertible<'a> = dyn Fn(&str, &str, Gas<'_>) -> Result<(), String> + '
 pub struct Members<'a> {
     /// Of an average.
     pub averages: &'a [&'a str],
+    /// Of an alarm.
+    pub alarms: &'a [&'a str],
     /// Of a reading.
     pub readings: &'a [&'a str],
 }
@@ -115,6 +117,7 @@ pub fn check_members(config: &Config, places: &Places, members: Members<'_>) -> 
     for (route_name, route) in &config.routes {
         let (content, known) = match route.select {
             Select::Averages { .. } => ("averages", members.averages),
+            Select::Alarms { .. } => ("alarms", members.alarms),
             Select::Readings { .. } => ("readings", members.readings),
         };
         for sink in &route.to {

@@ -60,13 +60,7 @@ pub(crate) enum Mistake {
     #[error("{problem}")]
     StatusTable { problem: String },
     #[error("source {source_name:?} has no parameter {found:?} for {what}")]
-    NoSuchParameter {
-        source_name: String,
-        what: String,
-        found: String,
-        nearest: Option<String>,
-        known: Vec<String>,
-    },
+    NoSuchParameter { source_name: String, what: String, found: String, nearest: Option<String>, known: Vec<String> },
     #[error("{what} needs {role}, and source {source_name:?} has no companion {role:?}")]
     NoCompanion { what: &'static str, role: &'static str, source_name: String },
     #[error("rule set {rule_set:?} is made from {from:?}, which source {source_name:?} does not use")]
@@ -150,7 +144,9 @@ impl Mistake {
                 "add [sources.NAME.companions.{role}] with a parameter of the source, a substitute, or both"
             )),
             Mistake::BaseNotUsed { from, .. } => Some(format!("add {from:?} to the rule_sets of the source")),
-            Mistake::BlockOfLonger { .. } => Some("the longer block must hold a whole number of the shorter".to_owned()),
+            Mistake::BlockOfLonger { .. } => {
+                Some("the longer block must hold a whole number of the shorter".to_owned())
+            }
             Mistake::IntervalOverBlock { .. } => Some("poll more often, or the block has no samples".to_owned()),
             Mistake::SameAddress { .. } => {
                 Some("many instruments take one connection only: let the devices share one link".to_owned())

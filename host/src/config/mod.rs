@@ -82,7 +82,9 @@ pub fn load(files: &[PathBuf], environment: impl Iterator<Item = (String, String
     let mut notes = reader.notes;
     problems.extend(std::mem::take(&mut notes.problems));
     let touched = touched(&notes.effective);
-    notes.effective.retain(|setting| touched.contains(setting.header.get(..2).unwrap_or(&setting.header)) || takes_effect(&setting.header, &draft));
+    notes.effective.retain(|setting| {
+        touched.contains(setting.header.get(..2).unwrap_or(&setting.header)) || takes_effect(&setting.header, &draft)
+    });
     problems.extend(relations::check(&draft, &places));
     problem::sort(&mut problems);
     let sound = problems.iter().all(|problem| problem.severity != Severity::Error);

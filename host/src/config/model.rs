@@ -52,6 +52,8 @@ pub struct Config {
 pub struct Hub {
     /// Name of this hub in keys and payloads. Default `hub`.
     pub name: Name,
+    /// How long after the last late reading of a closed block it is derived again. Default 1 min, 1 s to 24 h.
+    pub revise_after: Duration,
     /// Folder for the journal and the cache of compiled plugins. Default `state`, relative to the first configuration file.
     pub state: PathBuf,
 }
@@ -146,7 +148,7 @@ pub struct Route {
     pub to: Vec<Name>,
 }
 
-/// What a route carries. `take = "averages"` or `take = "readings"`. Each list holds names in which `*` stands for any
+/// What a route carries. `take = "averages"`, `take = "alarms"` or `take = "readings"`. Each list holds names in which `*` stands for any
 /// text; the default is `["*"]`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Select {
@@ -158,6 +160,15 @@ pub enum Select {
         parameters: Vec<Pattern>,
         /// Names of rule sets.
         rule_sets: Vec<Pattern>,
+    },
+    /// What becomes of alarms.
+    Alarms {
+        /// What they are about.
+        kinds: Vec<Pattern>,
+        /// Names of sources.
+        sources: Vec<Pattern>,
+        /// Names of parameters.
+        parameters: Vec<Pattern>,
     },
     /// Raw readings.
     Readings {

@@ -84,10 +84,12 @@ impl Place {
 }
 
 impl fmt::Display for Place {
-    /// `file:line:column`, or the name of the environment variable.
+    /// `file:line:column`, the name of the environment variable, or that it came with the program.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.origin.name.fmt(f)?;
         match self.line_column() {
+            // What came with the program is no file that anybody could look into.
+            Some(_) if self.origin.is_built_in() => Ok(()),
             Some((line, column)) => write!(f, ":{line}:{column}"),
             None => Ok(()),
         }
@@ -103,7 +105,7 @@ impl fmt::Debug for Place {
 impl fmt::Display for OriginName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            OriginName::BuiltIn => f.write_str("built-in defaults"),
+            OriginName::BuiltIn => f.write_str("built in"),
             OriginName::File(file) => file.display().fmt(f),
             OriginName::Environment(name) => write!(f, "environment variable {name}"),
         }

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::average::{Average, AverageKey};
+use crate::average::{Average, AverageKey, Companionship, Mass, Report, Used};
 use crate::config::model;
 use crate::journal::{self, Derive, Derived, Event, Journal, Reader, Revisions};
 use crate::reading::{Columns, DeviceCatalog, InstrumentState, PlantState, Point, PointKind, PollSet, Qualifiers};
+use crate::rounding::Rounding;
 use crate::time::Timestamp;
 
 /// Hands out averages once.
@@ -64,6 +65,19 @@ fn average(start: Timestamp, parameter: &str, revision: u32) -> Derived {
         unit_raw: "[ppb]".into(),
         mean: Some(0.1 + 0.2),
         max: Some(2.0),
+        corrected: Some(0.25),
+        validated: Some(0.25),
+        report: Some(Report { decimals: 1, rounding: Rounding::HalfUp }),
+        mass: Some(Mass { g_s: 1.5, kg: 1.8 }),
+        label: "1970-01-01T05:00:00+05:00".into(),
+        used: Used {
+            companions: [(
+                "oxygen".to_owned(),
+                Companionship { mean: Some(7.5), measured: 1, ..Companionship::default() },
+            )]
+            .into(),
+            ..Used::default()
+        },
         expected: 20,
         received: 20,
         valid: 19,
@@ -73,7 +87,7 @@ fn average(start: Timestamp, parameter: &str, revision: u32) -> Derived {
         qualifiers: Qualifiers::LATE,
         ..Average::empty(key, Duration::from_secs(1200), "mg/m3", "abc")
     };
-    Derived { average, deliveries: Vec::new(), gap: None }
+    Derived { average, deliveries: Vec::new(), gap: None, hold: None }
 }
 
 /// Each set is an entry of its own.
@@ -225,8 +239,10 @@ async fn averages_come_in_their_newest_revision_or_in_all() {
     let line = csv_of_averages(&file, &all(), Revisions::Latest).lines().nth(1).unwrap().to_owned();
     assert_eq!(
         line,
-        "stack-1,CO,kz-20min,1970-01-01T00:00:00Z,1970-01-01T00:20:00Z,1200,0,0.30000000000000004,,2.0,mg/m3,1.5,[ppb],20,20,19,0.95,\
-         valid,operating,late,abc,,,2"
+        "stack-1,CO,kz-20min,1970-01-01T00:00:00Z,1970-01-01T00:20:00Z,1200,0,1970-01-01T05:00:00+05:00,\
+         0.30000000000000004,0.25,0.25,0.3,1.5,1.8,,2.0,mg/m3,1.5,[ppb],20,20,19,0.95,valid,operating,late,7.5,,\
+         \"{\"\"used\"\":{\"\"companions\"\":{\"\"oxygen\"\":{\"\"mean\"\":7.5,\"\"measured\"\":1,\"\"held\"\":0,\"\"substituted\"\":0,\"\"missing\"\":0}}},\
+         \"\"notes\"\":[],\"\"implausible\"\":{},\"\"plants\"\":{}}\",,abc,,,2"
     );
 }
 

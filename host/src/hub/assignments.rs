@@ -2,6 +2,7 @@
 
 use crate::config::model::{Config, Name, Origin, Parameter, RuleSet, Source};
 use crate::method::Plant;
+use crate::pipeline::alarm::{ChartSettings, Watched};
 use crate::pipeline::{Assignment, Grid, Input, Rules, units};
 
 /// The streams of a source. `None`: there is no such source.
@@ -18,6 +19,27 @@ pub fn assignments(config: &Config, name: &str) -> Option<Vec<Assignment>> {
         }
     }
     Some(assignments)
+}
+
+/// What is looked after of all sources.
+pub fn watched(config: &Config) -> Vec<Watched> {
+    let parameters = config.sources.iter().flat_map(|(source, of)| of.parameters.iter().map(move |one| (source, one)));
+    let watched = parameters.map(|(source, (name, parameter))| Watched {
+        source: source.clone(),
+        parameter: name.clone(),
+        point: match &parameter.origin {
+            Origin::Point { device, point } => Some((device.clone(), point.clone())),
+            Origin::Derived(_) => None,
+        },
+        limits: parameter.limits.clone(),
+        stale_after: parameter.stale_after,
+        calibration_due: parameter.calibration_due,
+        zero_span: parameter.zero_span.map(|of| {
+            let chart = |reference, deviation| ChartSettings { reference, deviation };
+            (chart(of.zero, of.zero_deviation), chart(of.span, of.span_deviation))
+        }),
+    });
+    watched.collect()
 }
 
 fn assignment(

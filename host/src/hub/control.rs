@@ -15,7 +15,7 @@ use tracing::warn;
 use super::Hub;
 use super::error::ControlError;
 use crate::average::Average;
-use crate::journal::{Event, Journal, JournalError, Resend};
+use crate::journal::{Event, Journal, JournalError, Release, Resend};
 use crate::time::Timestamp;
 
 /// Longest line that is read.
@@ -35,6 +35,15 @@ pub enum Request {
         from: Timestamp,
         /// Before this moment.
         to: Timestamp,
+    },
+    /// Let go what was held.
+    Release(Release),
+    /// Somebody has seen an alarm.
+    Acknowledge {
+        /// The alarm.
+        name: String,
+        /// Who.
+        by: String,
     },
     /// Add revisions, and record why.
     Revise {
@@ -145,6 +154,7 @@ impl Hub {
                 let known: Vec<&str> = self.config.sinks.keys().map(String::as_str).collect();
                 Err(format!("no sink {sink} in the running configuration; there is: {}", known.join(", ")))
             }
+            Request::Acknowledge { name, by } => self.acknowledge(&name, &by).await,
             request => in_journal(&self.journal, request).await.map_err(|error| super::describe(&error)),
         };
         // Who asked may have gone.
@@ -158,6 +168,7 @@ async fn in_journal(journal: &Journal, request: Request) -> Result<String, Journ
         Request::Resend { sink, from, to } => {
             journal.resend(Resend { sink, from, to }).await.map(|deliveries| deliveries.to_string())
         }
+        Request::Release(release) => journal.release(release).await.map(|deliveries| deliveries.to_string()),
         Request::Revise { averages, event } => {
             let count = averages.len();
             journal.revise(averages).await?;
@@ -167,7 +178,7 @@ async fn in_journal(journal: &Journal, request: Request) -> Result<String, Journ
             }
             Ok(count.to_string())
         }
-        Request::Command { .. } => Err(JournalError::Closed),
+        Request::Command { .. } | Request::Acknowledge { .. } => Err(JournalError::NoHub),
     }
 }
 

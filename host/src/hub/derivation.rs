@@ -1,15 +1,18 @@
 //! What the journal's writer asks after each commit: the line of averagers, and where their averages go.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tracing::warn;
+use tracing::{info, warn};
 
+use crate::alarm::AlarmState;
 use crate::average::{Average, AverageKey};
 use crate::config::model::Route;
 use crate::gap::{Gap, GapCause};
-use crate::journal::{Cursor, Derive, Derived, DevicePhase, Ending, Event, JournalError, Reader, Stream};
-use crate::pipeline::{Assignment, AverageRoutes, Closed, Line, Outages};
+use crate::journal::{Cursor, Derive, Derived, DevicePhase, Ending, Event, JournalError, Occurred, Reader, Stream};
+use crate::pipeline::alarm::{Acknowledgement, Guard, NoSuchAlarm, Standing, Told, Watched};
+use crate::pipeline::{AlarmRoutes, Assignment, AverageRoutes, Closed, LateBlock, Line, Outages, Stopped};
 use crate::reading::PollSet;
 use crate::status::InstrumentState;
 use crate::time::Timestamp;
@@ -26,7 +29,14 @@ pub struct Derivation {
 struct Inner {
     line: Line,
     routes: AverageRoutes,
+    alarm_routes: AlarmRoutes,
     outages: Outages,
+    guard: Guard,
+    looked: Timestamp,
+    /// Found outside of the journal's own turns, to be recorded with the next one.
+    occurred: Vec<Occurred>,
+    /// Blocks that are to be derived again, and when the last of their late samples was received.
+    late: BTreeMap<(String, String, Timestamp), Timestamp>,
 }
 
 impl Derivation {
@@ -38,8 +48,116 @@ impl Derivation {
     /// Replaces the routes and the digest that averages carry from now on.
     pub fn set_routes<'a>(&self, routes: impl IntoIterator<Item = &'a Route>, configuration: &str) {
         let mut inner = self.lock();
-        inner.routes = AverageRoutes::new(routes);
+        let routes: Vec<&Route> = routes.into_iter().collect();
+        inner.routes = AverageRoutes::new(routes.iter().copied());
+        inner.alarm_routes = AlarmRoutes::new(routes);
         inner.line.configuration = configuration.to_owned();
+    }
+
+    /// Looks after these parameters from now on.
+    pub fn watch(&self, watched: Vec<Watched>, now: Timestamp) {
+        let mut inner = self.lock();
+        inner.guard.watch(watched, now);
+        self.tell(&mut inner);
+    }
+
+    /// Takes up what the journal tells of alarms, of zero and span readings, and of late samples that no revision has yet.
+    pub fn take_up(&self, reader: &Reader) -> Result<(), JournalError> {
+        let mut inner = self.lock();
+        let mut late: Vec<LateBlock> = Vec::new();
+        reader.events_of(&["alarm", "zero_span", "late_readings"], |at, event| {
+            if let Some(change) = event.as_alarm(at) {
+                inner.guard.restore(&change);
+            }
+            match event {
+                Event::ZeroSpan { source, parameter, kind, value, .. } => {
+                    if let Ok(kind) = serde_json::from_value(kind.into()) {
+                        inner.guard.restore_reading(&source, &parameter, kind, value);
+                    }
+                }
+                Event::LateReadings { source, rule_set, start, since } => {
+                    late.push(LateBlock { source, rule_set, start, since });
+                }
+                _ => {}
+            }
+        })?;
+        for block in late {
+            let LateBlock { source, rule_set, start, since } = block;
+            let stored = reader.newest_averages(start..Timestamp(start.0.saturating_add(1)))?;
+            let mut its = stored.iter().filter(|stored| stored.key.source == source && stored.key.rule_set == rule_set);
+            if its.any(|stored| stored.received_until.is_none_or(|until| until <= since)) {
+                inner.late.insert((source, rule_set, start), since);
+            }
+        }
+        Ok(())
+    }
+
+    /// Somebody has seen an alarm. It is recorded with the journal's next turn.
+    pub fn acknowledge(&self, name: &str, by: &str) -> Result<Acknowledgement, NoSuchAlarm> {
+        let mut inner = self.lock();
+        let answer = inner.guard.acknowledge(name, by, Timestamp::now());
+        self.tell(&mut inner);
+        answer
+    }
+
+    /// The alarms that stand.
+    pub fn alarms(&self) -> Vec<Standing> {
+        self.lock().guard.standing().cloned().collect()
+    }
+
+    /// Blocks whose last late sample was received before this moment; they are not handed out again.
+    pub fn late_blocks(&self, before: Timestamp) -> Vec<LateBlock> {
+        let mut inner = self.lock();
+        let due = |(_, since): &(&(String, String, Timestamp), &Timestamp)| **since < before;
+        let keys: Vec<_> = inner.late.iter().filter(due).map(|(key, _)| key.clone()).collect();
+        let taken = keys.into_iter().filter_map(|key| {
+            let since = inner.late.remove(&key)?;
+            let (source, rule_set, start) = key;
+            Some(LateBlock { source, rule_set, start, since })
+        });
+        taken.collect()
+    }
+
+    /// What the guard has to tell becomes events, and deliveries where a route leads.
+    fn tell(&self, inner: &mut Inner) {
+        for told in inner.guard.told() {
+            let occurred = match told {
+                Told::Alarm(change) => {
+                    match change.state {
+                        AlarmState::Raised => warn!("alarm {}: {}", change.name, change.detail),
+                        AlarmState::Acknowledged | AlarmState::Cleared => {
+                            info!("alarm {} {}: {}", change.name, change.state.name(), change.detail);
+                        }
+                    }
+                    let key = format!("{}/alarm/{}/{}/{}", self.hub, change.name, change.state.name(), change.at);
+                    let sinks = inner.alarm_routes.sinks(&change).into_iter();
+                    let deliveries = sinks.map(|sink| (sink.to_owned(), key.clone())).collect();
+                    Occurred { event: Event::of_alarm(&change), deliveries }
+                }
+                Told::ZeroSpan { source, parameter, reading, verdict } => {
+                    let (kind, at, value) = (reading.kind.name().to_owned(), reading.at, reading.value);
+                    plain(Event::ZeroSpan { source, parameter, kind, at, value, verdict })
+                }
+            };
+            inner.occurred.push(occurred);
+        }
+    }
+
+    /// What the line found on the way.
+    fn note_findings(&self, inner: &mut Inner) {
+        for Stopped { source, parameter, rule_set, incident } in inner.line.stopped() {
+            let (code, value) = (incident.code.name(), Some(incident.raw).filter(|raw| raw.is_finite()));
+            warn!("source {source}, {parameter}: {} is implausible ({code}) and does not count", incident.raw);
+            let code = code.to_owned();
+            let event = Event::Implausible { source, parameter, rule_set, code, at: incident.at, value };
+            inner.occurred.push(plain(event));
+        }
+        for LateBlock { source, rule_set, start, since } in inner.line.late_blocks() {
+            let key = (source.clone(), rule_set.clone(), start);
+            if inner.late.insert(key, since).is_none() {
+                inner.occurred.push(plain(Event::LateReadings { source, rule_set, start, since }));
+            }
+        }
     }
 
     /// Takes away a source's streams.
@@ -112,6 +230,9 @@ impl Derivation {
     }
 }
 
+/// How often open blocks are looked at for alarms.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
 /// A device's clock may be this much ahead of the hub's without its readings being missed by a replay.
 const CLOCK_SLACK: Duration = Duration::from_secs(60);
 
@@ -150,11 +271,18 @@ impl Derive for Derivation {
         let mut inner = self.lock();
         for set in sets {
             inner.line.take(entry, set);
+            inner.guard.readings(set);
         }
         inner.line.seen(entry);
         for problem in inner.line.problems() {
             warn!("{problem}; its blocks stay empty");
         }
+        self.note_findings(&mut inner);
+        self.tell(&mut inner);
+    }
+
+    fn occurred(&mut self) -> Vec<Occurred> {
+        std::mem::take(&mut self.lock().occurred)
     }
 
     fn happened(&mut self, at: Timestamp, event: &Event) {
@@ -164,12 +292,22 @@ impl Derive for Derivation {
     fn derive(&mut self, now: Timestamp) -> Vec<Derived> {
         let inner = &mut *self.lock();
         let closed = inner.line.close(now);
+        for closed in &closed {
+            inner.guard.closed(&closed.average);
+        }
+        if now.since(inner.looked) >= LOOK_EVERY {
+            inner.looked = now;
+            inner.guard.look(now, inner.line.standing(now));
+        }
+        self.note_findings(inner);
+        self.tell(inner);
         let derived = closed.into_iter().map(|closed| {
             let gap = gap(&inner.outages, &closed);
             let average = closed.average;
             let key = self.key(&average);
             let sinks = inner.routes.sinks(&average.key).into_iter();
-            Derived { deliveries: sinks.map(|sink| (sink.to_owned(), key.clone())).collect(), gap, average }
+            let deliveries = sinks.map(|sink| (sink.to_owned(), key.clone())).collect();
+            Derived { deliveries, gap, average, hold: closed.hold }
         });
         derived.collect()
     }
@@ -178,6 +316,11 @@ impl Derive for Derivation {
         let from = self.lock().line.needs_readings_from().unwrap_or(Timestamp(i64::MAX));
         Some(from.before(CLOCK_SLACK))
     }
+}
+
+/// An event that is recorded and goes nowhere.
+fn plain(event: Event) -> Occurred {
+    Occurred { event, deliveries: Vec::new() }
 }
 
 /// Why a closed block has not enough valid data; `None`: it has.

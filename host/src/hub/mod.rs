@@ -14,6 +14,7 @@ pub mod offline;
 mod outlet;
 mod queue;
 pub mod recompute;
+mod reviser;
 pub mod single;
 mod units;
 
@@ -32,16 +33,18 @@ use tracing::{error, info, warn};
 use crate::capability::modbus::Connection;
 use crate::config::model::{self, Config, Link, Name};
 use crate::journal::{self, Event, Journal, Place, Settlement, Storage};
+use crate::pipeline::alarm::Acknowledgement;
 use crate::plugin::device::Command;
 use crate::plugin::{DeviceStatus, Engine, LoadError, Loader, Plugin};
 use crate::sink::runner::DeliveryStatus;
 use crate::sink::{Built, LiveSender};
 use crate::time::Timestamp;
-use assignments::assignments;
+use assignments::{assignments, watched};
 use derivation::Derivation;
 pub use error::{CommandError, ControlError, HubError};
 use outlet::{HubOutlet, LiveRoutes};
 use queue::{JournalQueue, ReadingRoutes};
+use reviser::Reviser;
 use units::{DeviceKey, DeviceUnit, SinkUnit};
 
 /// Longest time that a device has for ending its last poll.
@@ -55,6 +58,7 @@ pub struct Hub {
     journal: Journal,
     writer: journal::Running,
     derivation: Derivation,
+    reviser: Reviser,
     live: Arc<LiveRoutes>,
     reading_routes: Arc<ReadingRoutes>,
     links: BTreeMap<Name, (Link, Arc<Connection>)>,
@@ -93,6 +97,7 @@ impl Hub {
             loader: loader(&config.hub.state)?,
             config: nothing_yet(&config),
             plugins: BTreeMap::new(),
+            reviser: Reviser::start(journal.clone(), derivation.clone(), config.hub.revise_after),
             journal,
             writer,
             derivation,
@@ -108,6 +113,11 @@ impl Hub {
         if found.ending == journal::Ending::Unclean {
             warn!("the hub before this one did not end as it should; open blocks are taken up from the journal");
         }
+        // Charts are taken up for what is watched, and alarms of what is not watched any more are then cleared.
+        hub.derivation.watch(watched(&config), Timestamp::now());
+        let (reader, derivation) = (hub.journal.reader()?, hub.derivation.clone());
+        let taken = tokio::task::spawn_blocking(move || derivation.take_up(&reader));
+        taken.await.map_err(HubError::Task)??;
         let applied = hub.apply(config).await?;
         Ok((hub, applied))
     }
@@ -123,6 +133,9 @@ impl Hub {
         self.stop_sinks(&next, &mut applied).await;
         let sources = self.withdraw_sources(&next, &mut applied);
         self.derivation.set_routes(next.routes.values(), &next.digest);
+        if watched(&self.config) != watched(&next) {
+            self.derivation.watch(watched(&next), Timestamp::now());
+        }
         self.start_sinks(&next, fresh_sinks, &mut applied).await?;
         self.live.set(&next, self.sinks.iter().filter_map(|(name, sink)| Some((name.clone(), sink.live.clone()?))));
         self.assign_sources(&next, sources, &mut applied).await?;
@@ -180,6 +193,23 @@ impl Hub {
         result
     }
 
+    /// Somebody has seen an alarm. Returns what there is to say, when it is durable.
+    pub async fn acknowledge(&self, name: &str, by: &str) -> Result<String, String> {
+        let answer = self.derivation.acknowledge(name, by).map_err(|error| {
+            let standing: Vec<String> = self.derivation.alarms().into_iter().map(|alarm| alarm.name).collect();
+            let known = if standing.is_empty() { "none".to_owned() } else { standing.join(", ") };
+            format!("{error}; there stands: {known}")
+        })?;
+        // The first turn of the journal takes it up, the second follows when it is stored.
+        for _ in 0..2 {
+            self.journal.flush().await.map_err(|error| describe(&error))?;
+        }
+        Ok(match answer {
+            Acknowledgement::Given(change) => format!("alarm {} is acknowledged by {by}", change.name),
+            Acknowledgement::GivenBefore { by } => format!("alarm {name} had been acknowledged by {by}"),
+        })
+    }
+
     async fn ask(&self, device: &str, name: &str, arguments: &str) -> Result<String, CommandError> {
         let not_running = || CommandError::NotRunning(device.to_owned());
         let unit = self.devices.get(device).ok_or_else(not_running)?;
@@ -200,6 +230,7 @@ impl Hub {
         }
         self.journal.event(Event::Stop { hub: self.config.hub.name.clone() }).await?;
         self.journal.flush().await?;
+        self.reviser.end().await;
         self.live.clear();
         for unit in self.sinks.values() {
             unit.stop.cancel();
@@ -356,8 +387,7 @@ impl Hub {
             return Ok(());
         }
         self.journal.flush().await?;
-        let assignments: Vec<_> =
-            sources.iter().flat_map(|name| assignments(next, name).unwrap_or_default()).collect();
+        let assignments: Vec<_> = sources.iter().flat_map(|name| assignments(next, name).unwrap_or_default()).collect();
         self.journal.begin(Derivation::beginnings(&assignments, Timestamp::now())).await?;
         let mut reader = self.journal.reader()?;
         let derivation = self.derivation.clone();

@@ -33,7 +33,7 @@ fn blocks(ends: Timestamp) -> Vec<Derived> {
         };
         let delivery = format!("hub/{}/{}/{}/0", key.source, key.parameter, key.start);
         let average = Average { key, ..derived(0, "authority").average };
-        Derived { average, deliveries: vec![("authority".into(), delivery)], gap: None }
+        Derived { average, deliveries: vec![("authority".into(), delivery)], gap: None, hold: None }
     };
     (0..PARAMETERS).map(block).collect()
 }

@@ -13,7 +13,7 @@ use tracing::error;
 
 use crate::config::model::{Delivery, Path, Route};
 use crate::journal::{
-    Cursor, Journal, JournalError, Place, Position, QueuedAverage, Reader, Settlement, Tried, Verdict,
+    Cursor, Journal, JournalError, Place, Position, QueuedContent, QueuedDelivery, Reader, Settlement, Tried, Verdict,
 };
 use crate::pipeline::ReadingRoute;
 use crate::reading::DeviceCatalog;
@@ -181,18 +181,21 @@ impl JournalQueue {
         Ok(Found { queued, held_back: false })
     }
 
-    /// Averages as records. One that cannot be read is refused here, or it would hold up all behind it.
+    /// Averages and alarms as records. One that cannot be read is refused here, or it would hold up all behind it.
     async fn averages(
         &mut self,
-        averages: Vec<QueuedAverage>,
+        averages: Vec<QueuedDelivery>,
         timeliness: Timeliness,
     ) -> Result<Vec<Queued>, JournalError> {
         let (mut taken, mut damaged) = (Vec::new(), Vec::new());
-        for QueuedAverage { id, key, average, .. } in averages {
-            match average {
-                Ok(average) => {
+        for QueuedDelivery { id, key, content, .. } in averages {
+            match content {
+                Ok(content) => {
                     let key: Arc<str> = key.into();
-                    let content = Content::Average(Arc::new(average));
+                    let content = match content {
+                        QueuedContent::Average(average) => Content::Average(Arc::from(average)),
+                        QueuedContent::Alarm(change) => Content::Alarm(Arc::new(change)),
+                    };
                     let record = Record { key: Arc::clone(&key), content, timeliness };
                     taken.push((record, Taken::Average { delivery: id, key, timeliness }));
                 }
@@ -247,7 +250,7 @@ impl JournalQueue {
 /// What a look into the journal brought.
 #[derive(Default)]
 struct Read {
-    averages: Vec<QueuedAverage>,
+    averages: Vec<QueuedDelivery>,
     timeliness: Timeliness,
     readings: Vec<Position>,
     held_back: bool,

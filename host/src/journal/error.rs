@@ -82,6 +82,9 @@ pub enum JournalError {
         /// What is wrong.
         what: String,
     },
+    /// Only a hub that runs can do it.
+    #[error("no hub runs with this journal; start it first")]
+    NoHub,
     /// The writer has ended.
     #[error("the journal is closed")]
     Closed,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::alarm::{AlarmState, Change};
 use crate::time::Timestamp;
 
 /// Something that happened to the hub, its devices or its journal.
@@ -148,6 +149,66 @@ pub enum Event {
         raised: bool,
         /// More of it in words.
         detail: String,
+        /// When, where that is not the time of the entry.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<Timestamp>,
+        /// Somebody has seen it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+    },
+    /// A zero or span reading was found among the readings of a parameter.
+    ZeroSpan {
+        /// The source.
+        source: String,
+        /// The parameter.
+        parameter: String,
+        /// `zero` or `span`.
+        kind: String,
+        /// When.
+        at: Timestamp,
+        /// What was read, in the instrument's unit.
+        value: f64,
+        /// What the control charts say of it.
+        verdict: String,
+    },
+    /// The plausibility gate did not let a value count; the first of its kind in a while.
+    Implausible {
+        /// The source.
+        source: String,
+        /// The parameter.
+        parameter: String,
+        /// The rule set whose block it was for.
+        rule_set: String,
+        /// What is wrong with it.
+        code: String,
+        /// When it was measured, as the device says.
+        at: Timestamp,
+        /// The value, as the instrument gave it; none when it was no number.
+        value: Option<f64>,
+    },
+    /// Readings came after their block had closed: it is derived again with them.
+    LateReadings {
+        /// The source.
+        source: String,
+        /// The rule set.
+        rule_set: String,
+        /// Start of the block.
+        start: Timestamp,
+        /// When the first of them was received.
+        since: Timestamp,
+    },
+    /// Averages that had been held were let go to their sinks.
+    Release {
+        /// Start of the period.
+        from: Timestamp,
+        /// Its end.
+        to: Timestamp,
+        /// How many deliveries were queued.
+        deliveries: u64,
+        /// Why.
+        reason: String,
+        /// On whose behalf.
+        author: String,
     },
     /// A period is delivered to a sink again.
     Resend {
@@ -230,6 +291,29 @@ pub struct LostReadings {
 }
 
 impl Event {
+    /// What became of an alarm.
+    pub fn of_alarm(change: &Change) -> Self {
+        Event::Alarm {
+            alarm: change.name.clone(),
+            raised: change.state != AlarmState::Cleared,
+            detail: change.detail.clone(),
+            at: Some(change.at),
+            by: change.by.clone(),
+        }
+    }
+
+    /// What became of an alarm, if the event is about one. `committed`: the time of its entry.
+    pub fn as_alarm(&self, committed: Timestamp) -> Option<Change> {
+        let Event::Alarm { alarm, raised, detail, at, by } = self else { return None };
+        let state = match (raised, by) {
+            (false, _) => AlarmState::Cleared,
+            (true, None) => AlarmState::Raised,
+            (true, Some(_)) => AlarmState::Acknowledged,
+        };
+        let (name, detail, by) = (alarm.clone(), detail.clone(), by.clone());
+        Some(Change { name, state, at: at.unwrap_or(committed), detail, by })
+    }
+
     /// As it stands in the journal.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()

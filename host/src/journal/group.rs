@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::event::{Event, LostReadings};
-use super::orders::{Order, Resend, Settlement, Stream};
+use super::orders::{Order, Release, Resend, Settlement, Stream};
 use crate::average::Average;
 use crate::config::model;
 use crate::reading::PollSet;
@@ -23,6 +23,7 @@ pub struct Group {
     pub streams: Vec<Stream>,
     pub settlements: Vec<Settlement>,
     pub resends: Vec<(Resend, oneshot::Sender<u64>)>,
+    pub releases: Vec<(Release, oneshot::Sender<u64>)>,
     pub revisions: Vec<Average>,
     pub done: Vec<oneshot::Sender<()>>,
     /// Everything that was received before this moment is in this group or an earlier one. `None`: orders are still queued, so that
@@ -57,6 +58,7 @@ impl Group {
             && self.events.is_empty()
             && self.settlements.is_empty()
             && self.resends.is_empty()
+            && self.releases.is_empty()
             && self.done.is_empty()
     }
 
@@ -162,6 +164,7 @@ impl Group {
                 self.done.push(done);
             }
             Order::Resend(resend, done) => self.resends.push((resend, done)),
+            Order::Release(release, done) => self.releases.push((release, done)),
             Order::Revise(averages, done) => {
                 self.revisions.extend(averages);
                 self.done.push(done);

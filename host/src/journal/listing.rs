@@ -25,6 +25,8 @@ pub struct SinkCounts {
     pub rejected: u64,
     /// Confirmed or refused, and marked late when they went out.
     pub late: u64,
+    /// Held until a person lets them go.
+    pub held: u64,
     /// End of the oldest block that waits.
     pub oldest_queued: Option<Timestamp>,
 }
@@ -36,7 +38,7 @@ pub struct Delivered {
     pub sink: String,
     /// Idempotency key.
     pub key: String,
-    /// queued, acknowledged or rejected.
+    /// queued, held, acknowledged or rejected.
     pub state: String,
     /// Attempts so far.
     pub attempts: u32,
@@ -138,7 +140,8 @@ impl Reader {
     pub fn sink_counts(&self) -> Result<Vec<SinkCounts>, JournalError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT sink, total(state = 'queued'), total(state = 'acknowledged'), total(state = 'rejected'), \
-             total(late AND state <> 'queued'), min(CASE WHEN state = 'queued' THEN ends END) FROM delivery GROUP BY sink ORDER BY sink",
+             total(late AND state NOT IN ('queued', 'held')), total(state = 'held'), \
+             min(CASE WHEN state = 'queued' THEN ends END) FROM delivery GROUP BY sink ORDER BY sink",
         )?;
         let rows = statement.query_map([], |row| {
             let count = |at: usize| row.get::<_, f64>(at).map(|count| count as u64);
@@ -148,7 +151,8 @@ impl Reader {
                 acknowledged: count(2)?,
                 rejected: count(3)?,
                 late: count(4)?,
-                oldest_queued: row.get::<_, Option<i64>>(5)?.map(Timestamp),
+                held: count(5)?,
+                oldest_queued: row.get::<_, Option<i64>>(6)?.map(Timestamp),
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)

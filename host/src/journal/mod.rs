@@ -44,9 +44,11 @@ pub use error::JournalError;
 pub use event::{DevicePhase, Ending, Event, LostReadings};
 pub use listing::{BlockCount, Delivered, DeliveryFilter, GapRow, SinkCounts};
 pub use opening::Predecessor;
-pub use orders::{Cursor, Derive, Derived, Nothing, Place, Resend, Settlement, Stream, Tried, Verdict};
+pub use orders::{
+    Cursor, Derive, Derived, Nothing, Occurred, Place, Release, Resend, Settlement, Stream, Tried, Verdict,
+};
 pub use query::{AverageScan, Content, Found, Passed, ReadingScan, Revisions};
-pub use reader::{Position, QueuedAverage, Reader};
+pub use reader::{Position, QueuedContent, QueuedDelivery, Reader};
 pub use writer::Storage;
 
 use orders::Order;
@@ -151,6 +153,11 @@ impl Journal {
     /// Queues what a sink was given of a period once more. Returns how many, when it is durable.
     pub async fn resend(&self, resend: Resend) -> Result<u64, JournalError> {
         self.ask(|done| Order::Resend(resend, done)).await
+    }
+
+    /// Queues what was held of a period. Returns how many deliveries, when it is durable.
+    pub async fn release(&self, release: Release) -> Result<u64, JournalError> {
+        self.ask(|done| Order::Release(release, done)).await
     }
 
     /// Adds a revision to each of these averages, and queues it for the sinks that had the one before. Returns when it is durable.

@@ -18,6 +18,10 @@ pub trait Derive: Send + 'static {
     fn happened(&mut self, at: Timestamp, event: &Event);
     /// What follows at this moment from all that was committed before it.
     fn derive(&mut self, now: Timestamp) -> Vec<Derived>;
+    /// What was found on the way since the last call.
+    fn occurred(&mut self) -> Vec<Occurred> {
+        Vec::new()
+    }
     /// Readings from this moment on are still needed, and must not be pruned.
     fn needed_from(&self) -> Option<Timestamp>;
 }
@@ -45,6 +49,17 @@ pub struct Derived {
     pub deliveries: Vec<(String, String)>,
     /// Why there is not enough valid data in it.
     pub gap: Option<Gap>,
+    /// Why its deliveries wait for a person; `None`: they do not.
+    pub hold: Option<String>,
+}
+
+/// Something that was found while deriving, and who is to be told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Occurred {
+    /// What.
+    pub event: Event,
+    /// Sinks and the idempotency key of the event there.
+    pub deliveries: Vec<(String, String)>,
 }
 
 /// A parameter under a rule set that has blocks from this moment on.
@@ -119,6 +134,21 @@ pub struct Cursor {
     pub item: u32,
 }
 
+/// Averages of a period that were held and may go now.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Release {
+    /// The source; `None`: all.
+    pub source: Option<String>,
+    /// Blocks that begin at this moment or later,
+    pub from: Timestamp,
+    /// and before this one.
+    pub to: Timestamp,
+    /// Why.
+    pub reason: String,
+    /// On whose behalf.
+    pub author: String,
+}
+
 /// A period that a sink is to be given once more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resend {
@@ -137,6 +167,7 @@ pub enum Order {
     Begin(Vec<Stream>, oneshot::Sender<()>),
     Settle(Settlement, oneshot::Sender<()>),
     Resend(Resend, oneshot::Sender<u64>),
+    Release(Release, oneshot::Sender<u64>),
     Revise(Vec<Average>, oneshot::Sender<()>),
     Flush(oneshot::Sender<()>),
 }

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, params};
 use serde_json::json;
 
 use super::event::Event;
-use super::orders::{Derived, Place, Settlement, Verdict};
+use super::orders::{Derived, Occurred, Place, Release, Settlement, Verdict};
 use super::schema::KIND_DELIVERIES;
 use super::store::{Commit, length_s, length_s_of, sha256};
 use crate::average::Average;
@@ -13,12 +13,20 @@ use crate::status::InstrumentState;
 use crate::time::Timestamp;
 
 impl Commit<'_> {
-    pub(super) fn queue(&self, sink: &str, key: &str, average: &Average, body: &str) -> rusqlite::Result<()> {
+    /// `hold`: why it waits for a person instead of the sink.
+    pub(super) fn queue(
+        &self,
+        sink: &str,
+        key: &str,
+        average: &Average,
+        body: &str,
+        hold: Option<&str>,
+    ) -> rusqlite::Result<()> {
         let of = &average.key;
         self.transaction
             .prepare_cached(
                 "INSERT OR IGNORE INTO delivery (sink, key, source, parameter, rule_set, start, length_s, revision, ends, state, queued, \
-                 content_hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'queued', ?10, ?11)",
+                 content_hash, answer) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?12, ?10, ?11, ?13)",
             )?
             .execute(params![
                 sink,
@@ -32,8 +40,46 @@ impl Commit<'_> {
                 average.end().0,
                 self.at.0,
                 sha256(body),
+                if hold.is_some() { "held" } else { "queued" },
+                hold,
             ])?;
         Ok(())
+    }
+
+    /// What was found while deriving. A delivery of an event has no average; until it is settled its row names the event's entry.
+    pub fn occurred(&mut self, occurred: &[Occurred]) -> rusqlite::Result<()> {
+        let mut queued = Vec::new();
+        for Occurred { event, deliveries } in occurred {
+            let entry = self.event(event)?;
+            for (sink, key) in deliveries {
+                self.transaction
+                    .prepare_cached(
+                        "INSERT OR IGNORE INTO delivery (sink, key, ends, state, queued, content_hash, entry) \
+                         VALUES (?1, ?2, ?3, 'queued', ?3, ?4, ?5)",
+                    )?
+                    .execute(params![sink, key, self.at.0, sha256(&event.to_json()), entry as i64])?;
+                queued.push(json!({ "sink": sink, "key": key, "state": "queued" }));
+            }
+        }
+        if !queued.is_empty() {
+            self.add(KIND_DELIVERIES, serde_json::Value::Array(queued).to_string().as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// Queues what was held of a period. Returns how many.
+    pub fn release(&mut self, release: &Release) -> rusqlite::Result<u64> {
+        let Release { source, from, to, reason, author } = release.clone();
+        let queued = self
+            .transaction
+            .prepare_cached(
+                "UPDATE delivery SET state = 'queued', queued = ?4, answer = NULL WHERE state = 'held' AND (?1 IS NULL OR source = ?1) \
+                 AND start >= ?2 AND start < ?3",
+            )?
+            .execute(params![source, from.0, to.0, self.at.0])?;
+        let deliveries = u64::try_from(queued).unwrap_or(u64::MAX);
+        self.event(&Event::Release { from, to, deliveries, reason, author })?;
+        Ok(deliveries)
     }
 
     /// Another revision of averages, each with the next number, to all sinks that an earlier revision went to.
@@ -65,7 +111,7 @@ impl Commit<'_> {
             });
             let deliveries = deliveries.collect();
             let gap = self.gap_of(&average)?;
-            derived.push(Derived { deliveries, average, gap });
+            derived.push(Derived { deliveries, average, gap, hold: None });
         }
         self.averages(&derived)
     }
@@ -97,7 +143,7 @@ impl Commit<'_> {
         let queued = self
             .transaction
             .prepare_cached(
-                "UPDATE delivery SET state = 'queued', queued = ?4, answered = NULL, answer = NULL, answer_hash = NULL WHERE sink = ?1 AND start >= ?2 AND start < ?3 AND state <> 'queued'",
+                "UPDATE delivery SET state = 'queued', queued = ?4, answered = NULL, answer = NULL, answer_hash = NULL WHERE sink = ?1 AND start >= ?2 AND start < ?3 AND state NOT IN ('queued', 'held')",
             )?
             .execute(params![sink, from.0, to.0, self.at.0])?;
         let deliveries = u64::try_from(queued).unwrap_or(u64::MAX);

@@ -12,6 +12,7 @@ use super::error::JournalError;
 use super::event::Event;
 use super::orders::Cursor;
 use super::schema::{self, KIND_AVERAGES, KIND_CATALOG, KIND_EVENT, KIND_READINGS};
+use crate::alarm::Change;
 use crate::average::Average;
 use crate::reading::{DeviceCatalog, PollSet};
 use crate::time::Timestamp;
@@ -32,17 +33,26 @@ pub struct Reader {
     catalogs: HashMap<u64, Arc<DeviceCatalog>>,
 }
 
-/// An average that waits for its delivery.
+/// Something that waits for its delivery.
 #[derive(Debug, Clone, PartialEq)]
-pub struct QueuedAverage {
+pub struct QueuedDelivery {
     /// Number of the delivery.
     pub id: i64,
     /// Idempotency key.
     pub key: String,
     /// What is delivered; or why it cannot be.
-    pub average: Result<Average, String>,
-    /// End of its block.
+    pub content: Result<QueuedContent, String>,
+    /// End of its block, or when it happened.
     pub ends: Timestamp,
+}
+
+/// What waits for its delivery.
+#[derive(Debug, Clone, PartialEq)]
+pub enum QueuedContent {
+    /// A closed block.
+    Average(Box<Average>),
+    /// What became of an alarm.
+    Alarm(Change),
 }
 
 /// A poll set and where it stands.
@@ -53,24 +63,24 @@ impl Reader {
         Ok(Reader { connection: schema::open_to_read(file)?, catalogs: HashMap::new() })
     }
 
-    /// Deliveries of averages to a sink that are not settled, of blocks that ended in this time, the oldest first, at most `max`.
-    pub fn queued(&self, sink: &str, ended: Range<Timestamp>, max: usize) -> Result<Vec<QueuedAverage>, JournalError> {
+    /// Deliveries of averages and alarms to a sink that are not settled, of blocks that ended in this time, the oldest first, at most `max`.
+    pub fn queued(&self, sink: &str, ended: Range<Timestamp>, max: usize) -> Result<Vec<QueuedDelivery>, JournalError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT d.id, d.key, a.body, d.ends FROM delivery d LEFT JOIN average a \
+            "SELECT d.id, d.key, d.ends, d.source IS NULL, a.body, e.payload, e.at FROM delivery d LEFT JOIN average a \
              ON a.source = d.source AND a.parameter = d.parameter AND a.rule_set = d.rule_set AND a.start = d.start \
              AND a.length_s = d.length_s AND a.revision = d.revision \
+             LEFT JOIN entry e ON e.seq = d.entry AND d.source IS NULL AND e.kind = 4 \
              WHERE d.sink = ?1 AND d.state = 'queued' AND d.ends >= ?2 AND d.ends < ?3 ORDER BY d.ends, d.id LIMIT ?4",
         )?;
         let max = i64::try_from(max).unwrap_or(i64::MAX);
         let rows = statement.query_map(params![sink, ended.start.0, ended.end.0, max], |row| {
-            let body: Option<String> = row.get(2)?;
-            let average = match body {
-                None => Err("the average is not in the journal any more".to_owned()),
-                Some(body) => {
-                    serde_json::from_str(&body).map_err(|error| format!("the stored average is damaged: {error}"))
-                }
+            let is_event: bool = row.get(3)?;
+            let content = if is_event {
+                alarm(row.get(5)?, row.get::<_, Option<i64>>(6)?.map(Timestamp)).map(QueuedContent::Alarm)
+            } else {
+                average(row.get(4)?).map(|average| QueuedContent::Average(Box::new(average)))
             };
-            Ok(QueuedAverage { id: row.get(0)?, key: row.get(1)?, average, ends: Timestamp(row.get(3)?) })
+            Ok(QueuedDelivery { id: row.get(0)?, key: row.get(1)?, content, ends: Timestamp(row.get(2)?) })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -191,6 +201,22 @@ impl Reader {
         Ok(())
     }
 
+    /// Hands over every event of these kinds that the journal holds, in order. A kind is the name that stands in the event.
+    pub fn events_of(&self, kinds: &[&str], mut each: impl FnMut(Timestamp, Event)) -> Result<(), JournalError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT at, payload FROM entry WHERE kind = ?1 AND json_extract(CAST(payload AS TEXT), '$.event') IN \
+             (SELECT value FROM json_each(?2)) ORDER BY seq",
+        )?;
+        let kinds = serde_json::to_string(kinds).unwrap_or_default();
+        let rows = statement
+            .query_map(params![KIND_EVENT, kinds], |row| Ok((Timestamp(row.get(0)?), row.get::<_, Vec<u8>>(1)?)))?;
+        for row in rows {
+            let (at, payload) = row?;
+            each(at, serde_json::from_slice(&payload).unwrap_or(Event::Unknown));
+        }
+        Ok(())
+    }
+
     fn next_block(&self, from: u64) -> Result<Option<(u64, Vec<u8>)>, JournalError> {
         let mut statement = self.connection.prepare_cached(NEXT_BLOCK)?;
         let from = i64::try_from(from).unwrap_or(i64::MAX);
@@ -241,4 +267,17 @@ fn catalog(
     let catalog = Arc::new(catalog);
     known.insert(entry, Arc::clone(&catalog));
     Ok(catalog)
+}
+
+fn average(body: Option<String>) -> Result<Average, String> {
+    let body = body.ok_or_else(|| "the average is not in the journal any more".to_owned())?;
+    serde_json::from_str(&body).map_err(|error| format!("the stored average is damaged: {error}"))
+}
+
+fn alarm(payload: Option<Vec<u8>>, at: Option<Timestamp>) -> Result<Change, String> {
+    let gone = || "the alarm is not in the journal any more".to_owned();
+    let payload = payload.ok_or_else(gone)?;
+    let event: Event =
+        serde_json::from_slice(&payload).map_err(|error| format!("the stored alarm is damaged: {error}"))?;
+    event.as_alarm(at.unwrap_or(Timestamp(0))).ok_or_else(gone)
 }

@@ -115,7 +115,13 @@ impl Retention {
         if raised {
             warn!("journal: {detail}");
         }
-        commit.event(&Event::Alarm { alarm: format!("journal_{}", class.name()), raised, detail })?;
+        commit.event(&Event::Alarm {
+            alarm: format!("journal_{}", class.name()),
+            raised,
+            detail,
+            at: None,
+            by: None,
+        })?;
         Ok(true)
     }
 }
@@ -170,7 +176,7 @@ impl Commit<'_> {
             self.transaction.prepare_cached("DELETE FROM entry WHERE seq = ?1")?.execute([seq])?;
             if class == Class::Averages {
                 for sql in [
-                    "DELETE FROM delivery WHERE state <> 'queued' AND (source, parameter, rule_set, start, length_s, revision) IN \
+                    "DELETE FROM delivery WHERE state NOT IN ('queued', 'held') AND (source, parameter, rule_set, start, length_s, revision) IN \
                      (SELECT source, parameter, rule_set, start, length_s, revision FROM average WHERE entry = ?1)",
                     "DELETE FROM average WHERE entry = ?1",
                     "DELETE FROM gap WHERE entry = ?1",
@@ -210,7 +216,7 @@ impl Commit<'_> {
             Class::Averages => one(
                 "SELECT min(a.entry) FROM delivery d JOIN average a ON a.source = d.source AND a.parameter = d.parameter \
                  AND a.rule_set = d.rule_set AND a.start = d.start AND a.length_s = d.length_s AND a.revision = d.revision \
-                 WHERE d.state = 'queued'",
+                 WHERE d.state IN ('queued', 'held')",
             ),
             Class::Events => Ok(i64::MAX),
         }

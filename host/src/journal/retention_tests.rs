@@ -109,7 +109,7 @@ async fn averages_go_when_their_time_is_over_but_not_before_they_are_delivered()
 
     let (journal, running) = Journal::open(&file, &settings, Script::default()).unwrap();
     let queued = journal.reader().unwrap().queued("archive", ALWAYS, 100).unwrap();
-    let tried = |queued: QueuedAverage| Tried {
+    let tried = |queued: QueuedDelivery| Tried {
         delivery: queued.id,
         key: queued.key,
         verdict: Verdict::Acknowledged("ok".into()),

@@ -223,14 +223,17 @@ impl Commit<'_> {
     pub fn averages(&mut self, derived: &[Derived]) -> rusqlite::Result<()> {
         let entry = self.end.seq + 1;
         let (mut bodies, mut gaps, mut queued) = (Vec::new(), Vec::new(), Vec::new());
-        for Derived { average, deliveries, gap } in derived {
+        for Derived { average, deliveries, gap, hold } in derived {
             let body = serde_json::to_string(average).unwrap_or_default();
             if self.average(average, &body, entry)? == 0 {
                 continue;
             }
             for (sink, key) in deliveries {
-                self.queue(sink, key, average, &body)?;
-                queued.push(json!({ "sink": sink, "key": key, "state": "queued" }));
+                self.queue(sink, key, average, &body, hold.as_deref())?;
+                queued.push(match hold {
+                    None => json!({ "sink": sink, "key": key, "state": "queued" }),
+                    Some(why) => json!({ "sink": sink, "key": key, "state": "held", "answer": why }),
+                });
             }
             if let Some(gap) = gap {
                 gaps.push((average, gap));

@@ -96,7 +96,7 @@ pub(crate) fn derived(start: i64, sink: &str) -> Derived {
         plant: PlantState::Operating,
         ..Average::empty(key, Duration::from_secs(1200), "mg/m3", "abc")
     };
-    Derived { average, deliveries: vec![delivery], gap: None }
+    Derived { average, deliveries: vec![delivery], gap: None, hold: None }
 }
 
 pub(crate) async fn close(journal: Journal, running: Running) {
@@ -159,7 +159,8 @@ async fn an_average_that_is_derived_again_is_delivered_once() {
     }
     let queued = journal.reader().unwrap().queued("authority", ALWAYS, 10).unwrap();
     assert_eq!(queued.len(), 1);
-    assert_eq!(queued[0].average, Ok(derived(1200, "authority").average));
+    let expected = QueuedContent::Average(Box::new(derived(1200, "authority").average));
+    assert_eq!(queued[0].content, Ok(expected));
     close(journal, running).await;
 }
 
@@ -176,7 +177,7 @@ async fn acknowledged_averages_do_not_come_back_and_others_keep_their_order() {
     }
     let queued = journal.reader().unwrap().queued("authority", ALWAYS, 10).unwrap();
     let verdicts = [Verdict::Acknowledged("R-1".into()), Verdict::Again("busy".into()), Verdict::Rejected("no".into())];
-    let tried = |(queued, verdict): (&QueuedAverage, Verdict)| Tried {
+    let tried = |(queued, verdict): (&QueuedDelivery, Verdict)| Tried {
         delivery: queued.id,
         key: queued.key.clone(),
         verdict,

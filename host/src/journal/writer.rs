@@ -18,7 +18,7 @@ use tracing::{debug, error, info, warn};
 use super::error::is_corruption;
 use super::event::{Ending, Event};
 use super::group::{Group, Inbox};
-use super::orders::{Derive, Derived, Order};
+use super::orders::{Derive, Derived, Occurred, Order};
 use super::retention::Retention;
 use super::store::{Done, Store};
 use crate::config::model;
@@ -50,6 +50,7 @@ pub struct Writer<D> {
     waiting: Arc<AtomicUsize>,
     derive: D,
     derived: Vec<Derived>,
+    occurred: Vec<Occurred>,
     retention: Retention,
     report: watch::Sender<u64>,
     storage: watch::Sender<Storage>,
@@ -84,6 +85,7 @@ impl<D: Derive> Writer<D> {
             waiting,
             derive,
             derived: Vec::new(),
+            occurred: Vec::new(),
             retention,
             report,
             storage,
@@ -103,8 +105,9 @@ impl<D: Derive> Writer<D> {
             if let Some(moment) = complete_until {
                 self.derived.extend(self.derive.derive(moment.before(self.settings.commit_interval)));
             }
+            self.occurred.extend(self.derive.occurred());
             group = Group::default();
-            if !self.derived.is_empty() && !self.corrupt {
+            if !(self.derived.is_empty() && self.occurred.is_empty()) && !self.corrupt {
                 self.commit_until_done(Group::default(), runtime, &mut inbox);
             }
             self.retain();
@@ -122,7 +125,7 @@ impl<D: Derive> Writer<D> {
         inbox: &mut mpsc::Receiver<Order>,
     ) -> (Inbox, Option<Timestamp>) {
         let mut state = Inbox::Open;
-        if group.is_empty() && self.derived.is_empty() {
+        if group.is_empty() && self.derived.is_empty() && self.occurred.is_empty() {
             return (state, group.complete_until);
         }
         let mut usable = true;
@@ -160,6 +163,7 @@ impl<D: Derive> Writer<D> {
         let Committed { done, entry, at, resent } = committed;
         self.store.committed(done);
         self.derived.clear();
+        self.occurred.clear();
         for event in &group.events {
             self.unclean &= !matches!(event, Event::Start { .. });
             self.derive.happened(at, event);
@@ -174,7 +178,8 @@ impl<D: Derive> Writer<D> {
         for done in group.done {
             let _ = done.send(());
         }
-        for ((_, done), count) in group.resends.into_iter().zip(resent) {
+        let asked = group.resends.into_iter().map(|(_, done)| done);
+        for (done, count) in asked.chain(group.releases.into_iter().map(|(_, done)| done)).zip(resent) {
             let _ = done.send(count);
         }
         self.report.send_replace(self.store.end().seq);
@@ -190,11 +195,15 @@ impl<D: Derive> Writer<D> {
         }
         let (entry, catalogs) = commit.readings(&group.sets, known)?;
         commit.averages(&self.derived)?;
+        commit.occurred(&self.occurred)?;
         commit.streams(&group.streams)?;
         commit.settle(&group.settlements)?;
         let mut resent = Vec::new();
         for (resend, _) in &group.resends {
             resent.push(commit.resend(&resend.sink, resend.from, resend.to)?);
+        }
+        for (release, _) in &group.releases {
+            resent.push(commit.release(release)?);
         }
         commit.revisions(&group.revisions)?;
         if checkpoint {

@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use super::formula::{mass, nitrogen, oxygen, statistics};
 use super::formula::{flare, sum::ExactSum};
+use super::formula::{mass, nitrogen, oxygen, statistics};
 use super::grid::Span;
 use super::member::Member;
 use super::recipe::{Assignment, Input};
@@ -269,8 +269,7 @@ pub fn derived(
     average.received = inputs.iter().map(|input| input.received).min().unwrap_or(0);
     average.valid = inputs.iter().map(|input| input.valid).min().unwrap_or(0);
     average.coverage = inputs.iter().map(|input| input.coverage).fold(1.0, f64::min);
-    average.qualifiers =
-        inputs.iter().fold(Qualifiers::DERIVED, |qualifiers, input| qualifiers.with(input.qualifiers));
+    average.qualifiers = inputs.iter().fold(Qualifiers::DERIVED, |qualifiers, input| qualifiers.with(input.qualifiers));
     if let Some(first) = inputs.first() {
         (average.plant, average.plants) = (first.plant, first.plants.clone());
     }
@@ -296,12 +295,7 @@ pub fn derived(
     average
 }
 
-fn compute(
-    how: &Derived,
-    inputs: &[&Average],
-    molar_volume: f64,
-    pick: fn(&Average) -> Option<f64>,
-) -> Option<f64> {
+fn compute(how: &Derived, inputs: &[&Average], molar_volume: f64, pick: fn(&Average) -> Option<f64>) -> Option<f64> {
     let input = |at: usize, unit: &str| {
         let average = inputs.get(at)?;
         Some(Conversion::between(&average.unit, unit, None).ok()?.apply(pick(average)?))
@@ -378,7 +372,9 @@ pub fn of_blocks(member: &Member, parts: &[&Average], expected: u32, block: Span
     average.state = match (rules.validity.holds(&evidence), average.mean) {
         (true, Some(_)) => InstrumentState::Valid,
         (true, None) => InstrumentState::Suspect,
-        (false, _) => super::window::most(|state| lost(state) + if state == InstrumentState::Missing { silent } else { 0 }),
+        (false, _) => {
+            super::window::most(|state| lost(state) + if state == InstrumentState::Missing { silent } else { 0 })
+        }
     };
     let base = mean_of(|part| part.validated);
     validate(&mut average, assignment, base);

@@ -89,8 +89,7 @@ impl Surroundings {
     /// Absolute pressure: what the duct has above the barometer, when there is one.
     fn pressure(&self, companions: &Companions) -> Result<f64, Lack> {
         let pressure = self.value(Role::Pressure)?;
-        let barometer =
-            if companions.contains_key(&Role::Barometer) { self.value(Role::Barometer)? } else { 0.0 };
+        let barometer = if companions.contains_key(&Role::Barometer) { self.value(Role::Barometer)? } else { 0.0 };
         Ok(pressure + barometer)
     }
 }
@@ -222,8 +221,8 @@ impl Chain {
     ) -> Result<f64, Lack> {
         if let Some(per_kelvin) = self.per_kelvin {
             let temperature = around.value(Role::Temperature)?;
-            let value = water::conductivity_at_25(value, temperature, per_kelvin)
-                .ok_or(Lack::Companion(Role::Temperature))?;
+            let value =
+                water::conductivity_at_25(value, temperature, per_kelvin).ok_or(Lack::Companion(Role::Temperature))?;
             steps.standard = Some(value);
             return Ok(value);
         }

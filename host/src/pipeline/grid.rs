@@ -196,6 +196,9 @@ mod tests {
         let grid = Grid::new(DAY, "Asia/Almaty").unwrap();
         let text = serde_json::to_string(&grid).unwrap();
         assert_eq!(serde_json::from_str::<Grid>(&text).unwrap(), grid);
-        assert_eq!(Grid::new(DAY, "Asia/Alma-Ata-2").unwrap_err().to_string(), "\"Asia/Alma-Ata-2\" is no time zone of the IANA database");
+        assert_eq!(
+            Grid::new(DAY, "Asia/Alma-Ata-2").unwrap_err().to_string(),
+            "\"Asia/Alma-Ata-2\" is no time zone of the IANA database"
+        );
     }
 }

@@ -183,7 +183,13 @@ impl Group {
 
     /// Closes the blocks whose time, lateness included, is over at `now`, at most so many. `through`: of a group that is made from shorter
     /// blocks, the moment up to which these are closed.
-    pub fn close(&mut self, now: Timestamp, through: Option<Timestamp>, most: usize, configuration: &str) -> Vec<Closed> {
+    pub fn close(
+        &mut self,
+        now: Timestamp,
+        through: Option<Timestamp>,
+        most: usize,
+        configuration: &str,
+    ) -> Vec<Closed> {
         let mut closed = Vec::new();
         for _ in 0..most {
             let Some(next) = self.next() else { break };
@@ -315,8 +321,7 @@ impl Group {
             .collect();
         let inputs_idle = inputs.iter().any(|draft| draft.idle);
         let references: Vec<&Average> = corrected.iter().collect();
-        let average =
-            block::derived(&member.assignment, derived, member.unit(), &references, block, configuration);
+        let average = block::derived(&member.assignment, derived, member.unit(), &references, block, configuration);
         if let Some(place) = drafts.get_mut(at) {
             *place = Some(Draft { average, idle: inputs_idle });
         }
@@ -344,7 +349,8 @@ impl Group {
 
     fn closed(&self, member: &Member, average: Average, idle: bool) -> Closed {
         let start = average.key.start;
-        let began = (start < member.begins).then(|| format!("measured under this configuration since {}", member.begins));
+        let began =
+            (start < member.begins).then(|| format!("measured under this configuration since {}", member.begins));
         let holds = member.assignment.gate.action == Action::Hold;
         let implausible = average.qualifiers.contains(Qualifiers::IMPLAUSIBLE);
         let codes: Vec<String> =
@@ -371,7 +377,8 @@ impl Group {
 
     fn hold(&mut self, average: &Average) {
         let Some(mean) = average.mean.filter(|_| average.state == InstrumentState::Valid) else { return };
-        let Some(member) = self.members.iter().find(|member| member.assignment.parameter == average.key.parameter) else {
+        let Some(member) = self.members.iter().find(|member| member.assignment.parameter == average.key.parameter)
+        else {
             return;
         };
         let Some(role) = member.role else { return };

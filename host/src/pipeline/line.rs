@@ -174,7 +174,8 @@ impl Line {
         while !waiting.is_empty() {
             let base_of = |at: usize| {
                 let group = self.groups.get(at)?;
-                let is_base = |base: &Group| base.source == group.source && Some(base.rule_set.as_str()) == group.from();
+                let is_base =
+                    |base: &Group| base.source == group.source && Some(base.rule_set.as_str()) == group.from();
                 self.groups.iter().position(is_base)
             };
             let ready = waiting.iter().position(|at| base_of(*at).is_none_or(|base| !waiting.contains(&base)));

@@ -403,11 +403,10 @@ fn an_oxygen_block_that_is_lost_is_replaced_by_the_last_valid_one_for_as_long_as
         let oxygen = average.used.companions["oxygen"];
         (oxygen.measured, oxygen.held, oxygen.missing, average.corrected.is_some())
     };
-    assert_eq!(so2.iter().map(|average| used(average)).collect::<Vec<_>>(), [
-        (1, 0, 0, true),
-        (0, 1, 0, true),
-        (0, 0, 1, false)
-    ]);
+    assert_eq!(
+        so2.iter().map(|average| used(average)).collect::<Vec<_>>(),
+        [(1, 0, 0, true), (0, 1, 0, true), (0, 0, 1, false)]
+    );
 }
 
 #[test]
@@ -667,11 +666,10 @@ fn an_implausible_sample_is_left_out_told_once_and_its_block_held_where_that_is_
     let mut line = line(vec![Assignment { gate, ..with_share(0.5) }]);
     for minute in 0..20 {
         let value = if minute % 4 == 3 { -1e11 } else { 10.0 };
-        line.take(minute as u64 + 1, &device.says(60 * minute, 60 * minute, &[Said(
-            "no2",
-            value,
-            InstrumentState::Valid,
-        )]));
+        line.take(
+            minute as u64 + 1,
+            &device.says(60 * minute, 60 * minute, &[Said("no2", value, InstrumentState::Valid)]),
+        );
     }
     let stopped = line.stopped();
     assert_eq!(stopped.len(), 1);

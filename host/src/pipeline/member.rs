@@ -11,7 +11,7 @@ use super::gate::{Code, Judged, Memory};
 use super::grid::Span;
 use super::recipe::{Assignment, Input};
 use super::track::Track;
-use super::units::{Conversion, kind, Kind};
+use super::units::{Conversion, Kind, kind};
 use super::window::{Sample, Window};
 use crate::method::{OxygenStep, Plant, Role};
 use crate::reading::{DeviceCatalog, PollSet, Reading, Value};
@@ -343,12 +343,7 @@ impl Member {
     }
 
     /// Takes a sample through the chain and past the gate.
-    fn judged(
-        &self,
-        sample: &Sample,
-        around: &Surroundings,
-        memory: &mut Memory,
-    ) -> Result<(Steps, f64), Refusal> {
+    fn judged(&self, sample: &Sample, around: &Surroundings, memory: &mut Memory) -> Result<(Steps, f64), Refusal> {
         let Some(units) = self.units else { return Err(Refusal::State(InstrumentState::Suspect)) };
         let Assignment { chain, companions, rules, gate, .. } = &self.assignment;
         let through = |raw: f64| chain.run(raw, &units, around, companions, &rules.constants);
@@ -359,8 +354,7 @@ impl Member {
             Err(Lack::Signal(state)) => return Err(Refusal::State(state)),
             Err(Lack::Companion(_)) => return Err(Refusal::State(InstrumentState::Missing)),
         };
-        let judged =
-            Judged { at: sample.at, raw: sample.raw, value, wire: sample.wire, qualifiers: sample.qualifiers };
+        let judged = Judged { at: sample.at, raw: sample.raw, value, wire: sample.wire, qualifiers: sample.qualifiers };
         let other = |raw: f64| through(raw).ok().map(|steps| steps.value);
         if let Some(code) = gate.value(memory, &judged, self.bounds, other) {
             return Err(Refusal::Code(code));

@@ -29,5 +29,5 @@ pub use group::Closed;
 pub use line::{LateBlock, Line, Standing, Stopped};
 pub use outages::Outages;
 pub use recipe::{Assignment, Input};
-pub use route::{AverageRoutes, ReadingRoute};
+pub use route::{AlarmRoutes, AverageRoutes, ReadingRoute};
 pub use rules::Rules;

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::chain::Units;
 use super::rules::Rules;
 use super::units::{Gas, UnitError};
-use super::chain::Units;
 use crate::method::{Chain, Companions, Confidence, Derived, Gate, Plant, Role};
 use crate::status::PlantState;
 use crate::status_table::StatusTable;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::alarm::Change;
 use crate::average::AverageKey;
 use crate::config::model::{Name, Path, Pattern, Route, Select};
 use crate::reading::DeviceCatalog;
@@ -28,13 +29,40 @@ impl AverageRoutes {
             Select::Averages { sources, parameters, rule_sets } => {
                 any(sources, &key.source) && any(parameters, &key.parameter) && any(rule_sets, &key.rule_set)
             }
-            Select::Readings { .. } => false,
+            Select::Alarms { .. } | Select::Readings { .. } => false,
         };
         self.routes
             .iter()
             .filter(|(select, _)| fits(select))
             .flat_map(|(_, to)| to.iter().map(String::as_str))
             .collect()
+    }
+}
+
+/// All routes that carry alarms.
+#[derive(Debug, Clone, Default)]
+pub struct AlarmRoutes {
+    routes: Vec<(Select, Vec<Name>)>,
+}
+
+impl AlarmRoutes {
+    /// Those of the routes that carry alarms.
+    pub fn new<'a>(routes: impl IntoIterator<Item = &'a Route>) -> Self {
+        let alarms = |route: &&Route| matches!(route.select, Select::Alarms { .. });
+        let routes = routes.into_iter().filter(alarms).map(|route| (route.select.clone(), route.to.clone()));
+        AlarmRoutes { routes: routes.collect() }
+    }
+
+    /// The sinks that a change of an alarm goes to, each once.
+    pub fn sinks(&self, change: &Change) -> BTreeSet<&str> {
+        let fits = |select: &Select| match select {
+            Select::Alarms { kinds, sources, parameters } => {
+                any(kinds, change.kind()) && any(sources, change.source()) && any(parameters, change.parameter())
+            }
+            Select::Averages { .. } | Select::Readings { .. } => false,
+        };
+        let fitting = self.routes.iter().filter(|(select, _)| fits(select));
+        fitting.flat_map(|(_, to)| to.iter().map(String::as_str)).collect()
     }
 }
 
@@ -59,7 +87,7 @@ impl ReadingRoute {
                 path: *path,
                 to: route.to.clone(),
             }),
-            Select::Averages { .. } => None,
+            Select::Averages { .. } | Select::Alarms { .. } => None,
         }
     }
 

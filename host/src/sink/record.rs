@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::alarm::Change;
 use crate::average::Average;
 use crate::reading::{PollSet, Reading};
 
@@ -28,11 +29,13 @@ pub enum Timeliness {
     Late,
 }
 
-/// Averages or readings.
+/// Averages, alarms or readings.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {
     /// One closed block.
     Average(Arc<Average>),
+    /// What became of an alarm.
+    Alarm(Arc<Change>),
     /// The readings of one poll of one device.
     Poll(PollSelection),
 }

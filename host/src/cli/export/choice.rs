@@ -69,7 +69,11 @@ fn check_names(arguments: &Arguments, config: &Config) -> anyhow::Result<()> {
     check("device", &arguments.device, config.devices.keys())?;
     check("source", &arguments.source, config.sources.keys())?;
     check("rule set", &arguments.rule_set, config.rule_sets.keys())?;
-    check("parameter", &arguments.parameter, sources_of(config, &arguments.source).flat_map(|source| source.parameters.keys()))
+    check(
+        "parameter",
+        &arguments.parameter,
+        sources_of(config, &arguments.source).flat_map(|source| source.parameters.keys()),
+    )
 }
 
 fn check<'n>(what: &str, found: &[String], known: impl Iterator<Item = &'n String>) -> anyhow::Result<()> {

@@ -7,8 +7,9 @@ use crate::config::section::Section;
 
 pub(super) fn hub(section: &mut Section<'_, '_>) -> Option<Hub> {
     let name = section.or("name", &Text::NAME, "hub");
+    let revise_after = section.or("revise_after", &Span::millis(1_000, 86_400_000), "1min");
     let state = section.or("state", &FilePath { what: "the path of a folder", except: None }, "state");
-    Some(Hub { name: name?, state: state? })
+    Some(Hub { name: name?, revise_after: revise_after?, state: state? })
 }
 
 pub(super) fn journal(section: &mut Section<'_, '_>) -> Option<Journal> {

@@ -16,7 +16,9 @@ mod status_table;
 use std::collections::BTreeMap;
 
 use crate::config::mistake::{Mistake, nearest};
-use crate::config::model::{Device, FieldSource, Hub, Journal, Limits, Link, Name, Plugin, Route, RuleSet, Sink, Source};
+use crate::config::model::{
+    Device, FieldSource, Hub, Journal, Limits, Link, Name, Plugin, Route, RuleSet, Sink, Source,
+};
 use crate::config::path::quoted;
 use crate::config::section::Reader;
 use crate::status_table::StatusTable;

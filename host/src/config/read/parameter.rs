@@ -68,8 +68,8 @@ pub(super) fn parameter(section: &mut Section<'_, '_>) -> Option<Parameter> {
     let origin = origin(section);
     let unit = section.optional("unit", &Text::UNIT);
     let molar_mass = section.optional("molar_mass", &Real { min: 1.0, max: 1000.0, unit: "g/mol" });
-    let (calibration, calibration_due) = section.optional_part("calibration", calibration)?.unzip();
-    let chain = chain(section, calibration);
+    let calibration = section.optional_part("calibration", calibration);
+    let chain = chain(section);
     let gate = section.part("gate", gate);
     let confidence = section.optional_part("confidence", confidence);
     let decimals = section.optional("decimals", &Whole::<u8>::from_to(0, 12));
@@ -77,11 +77,12 @@ pub(super) fn parameter(section: &mut Section<'_, '_>) -> Option<Parameter> {
     let status = section.optional("status", &Reference { section: "status_tables", member: "status table" });
     let stale_after = section.or("stale_after", &Span::millis(1_000, 7 * 86_400_000), "10min");
     let zero_span = section.optional_part("zero_span", zero_span);
+    let (calibration, calibration_due) = calibration?.unzip();
     Some(Parameter {
         origin: origin?,
         unit: unit?,
         molar_mass: molar_mass?,
-        chain: chain?,
+        chain: Chain { calibration, ..chain? },
         gate: gate?,
         confidence: confidence?,
         decimals: decimals?,
@@ -141,7 +142,7 @@ fn of_nox(section: &mut Section<'_, '_>) -> Option<(String, f64)> {
     Some((nox?, share?))
 }
 
-fn chain(section: &mut Section<'_, '_>, calibration: Option<Calibration>) -> Option<Chain> {
+fn chain(section: &mut Section<'_, '_>) -> Option<Chain> {
     let signal = section.optional_part("signal", signal);
     let duct = section.optional_part("duct", duct);
     let actual = section.or("conditions", &CONDITIONS, "standard");
@@ -151,7 +152,7 @@ fn chain(section: &mut Section<'_, '_>, calibration: Option<Calibration>) -> Opt
     let reference_oxygen = section.optional("reference_oxygen", &OXYGEN);
     Some(Chain {
         signal: signal?,
-        calibration,
+        calibration: None,
         duct: duct?,
         actual: actual?,
         wet: wet?,

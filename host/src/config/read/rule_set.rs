@@ -27,10 +27,8 @@ enum Substitute {
 
 const SUBSTITUTE: Choice<Substitute> =
     Choice { what: "method", words: &[("none", Substitute::None), ("spread", Substitute::Spread)] };
-const ROUNDING: Choice<Rounding> = Choice {
-    what: "rounding",
-    words: &[("half_up", Rounding::HalfUp), ("half_even", Rounding::HalfEven)],
-};
+const ROUNDING: Choice<Rounding> =
+    Choice { what: "rounding", words: &[("half_up", Rounding::HalfUp), ("half_even", Rounding::HalfEven)] };
 const ALL_PLANT_STATES: &str =
     "[\"operating\", \"startup\", \"shutdown\", \"standby\", \"stopped\", \"abatement_outage\", \"unknown\"]";
 

@@ -36,6 +36,13 @@ fn selection(name: &str, route: &Route, draft: &Draft, places: &Places, problems
         Select::Readings { devices, .. } => {
             one_by_one("devices", devices, "device", &places.members("devices").into_iter().collect());
         }
+        Select::Alarms { sources, parameters, .. } => {
+            let known: BTreeSet<&str> = places.members("sources").into_iter().collect();
+            let all_parameters: BTreeSet<&str> =
+                known.iter().flat_map(|source| parameters_of(places, source)).collect();
+            one_by_one("sources", sources, "source", &known);
+            one_by_one("parameters", parameters, "parameter of any source", &all_parameters);
+        }
         Select::Averages { sources, parameters, rule_sets } => {
             let known: BTreeSet<&str> = places.members("sources").into_iter().collect();
             let all_parameters: BTreeSet<&str> =
@@ -112,6 +119,7 @@ fn topics(
 fn placeholders(select: &Select, mqtt: &Mqtt) -> (&'static str, &'static [&'static str]) {
     match (select, mqtt.shape) {
         (Select::Averages { .. }, _) => ("averages", &["hub", "source", "parameter", "rule_set"]),
+        (Select::Alarms { .. }, _) => ("alarms", &["hub", "source", "parameter"]),
         (Select::Readings { .. }, Shape::Reading) => ("readings", &["hub", "device", "point"]),
         (Select::Readings { .. }, Shape::Poll) => ("whole polls", &["hub", "device"]),
     }
@@ -134,7 +142,7 @@ fn unreached(draft: &Draft, places: &Places, problems: &mut Vec<Problem>) {
     let taken = |name: &str| {
         draft.routes.values().any(|route| match &route.select {
             Select::Averages { sources, .. } => sources.iter().any(|pattern| pattern.matches(name)),
-            Select::Readings { .. } => false,
+            Select::Alarms { .. } | Select::Readings { .. } => false,
         })
     };
     let measuring = draft.sources.iter().filter(|(_, source)| !source.parameters.is_empty());

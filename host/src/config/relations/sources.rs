@@ -70,11 +70,8 @@ fn bases(name: &Name, source: &Source, draft: &Draft, places: &Places, problems:
     for rule_set in &source.rule_sets {
         let Some(from) = draft.rule_sets.get(rule_set).and_then(|rules| rules.from.as_ref()) else { continue };
         if !source.rule_sets.contains(from) {
-            let mistake = Mistake::BaseNotUsed {
-                rule_set: rule_set.clone(),
-                from: from.clone(),
-                source_name: name.clone(),
-            };
+            let mistake =
+                Mistake::BaseNotUsed { rule_set: rule_set.clone(), from: from.clone(), source_name: name.clone() };
             problems.push(problem_at(places, &["sources", name, "rule_sets"], &mistake));
         }
     }

@@ -101,7 +101,7 @@ fn with_points(config: &Config, loaded: &Loaded, points: &str) -> Vec<Problem> {
         ("[ppb]", "mg/m3") if matches!(gas.parameter, "NO" | "NO2") || gas.molar_mass.is_some() => Ok(()),
         _ => Err("they measure different things".to_owned()),
     };
-    let members = Members { averages: &["mean", "start"], readings: &["device", "value"] };
+    let members = Members { averages: &["mean", "start"], alarms: &["alarm"], readings: &["device", "value"] };
     let mut problems = cross_check::check(config, &loaded.places, &findings, &convertible);
     problems.extend(cross_check::check_members(config, &loaded.places, members));
     problems

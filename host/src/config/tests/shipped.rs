@@ -81,8 +81,28 @@ fn options_below(path: &str, table: &DeTable<'_>, text: &str, found: &mut Vec<(S
     for (key, value) in table {
         let below = value.get_ref().as_table();
         match (key.get_ref().as_ref(), below) {
-            ("limits" | "acknowledge" | "retention", Some(below)) => {
-                options_below(&format!("{path}.{key}"), below, text, found)
+            ("limits", Some(_)) if path.starts_with("sources.") => {
+                found.push((format!("{path}.limits"), comment_above(text, key.span().start)));
+            }
+            (
+                "limits" | "acknowledge" | "retention" | "plant_point" | "calibration" | "gate" | "confidence"
+                | "zero_span" | "derived" | "signal" | "duct",
+                Some(below),
+            ) => {
+                let kind = below.get("by").and_then(|kind| kind.get_ref().as_str());
+                let kind = kind.map(|kind| format!("({kind})")).unwrap_or_default();
+                options_below(&format!("{path}.{key}{kind}"), below, text, found)
+            }
+            ("companions", Some(below)) => {
+                for (role, companion) in below {
+                    let companion = companion.get_ref().as_table().unwrap();
+                    options_below(&format!("{path}.companions.{}", role.get_ref()), companion, text, found);
+                }
+            }
+            ("codes", Some(below)) => {
+                for code in below.values() {
+                    options_below(&format!("{path}.codes.*"), code.get_ref().as_table().unwrap(), text, found);
+                }
             }
             ("parameters", Some(below)) => {
                 for parameter in below.values() {
@@ -99,13 +119,23 @@ fn comment_above(text: &str, position: usize) -> String {
     let lines: Vec<&str> = text[..position].lines().rev().collect();
     let skipped = usize::from(!text[..position].ends_with('\n'));
     let comment: Vec<&str> = lines.iter().skip(skipped).take_while(|line| line.starts_with('#')).copied().collect();
-    comment.into_iter().rev().collect::<Vec<_>>().join("\n")
+    // A list that goes on in the next line is one list.
+    comment.into_iter().rev().collect::<Vec<_>>().join("\n").replace(",\n# ", ", ")
 }
 
 /// The type of a sink is one option, whichever type is written.
 fn common(option: &str) -> String {
-    let kinds = ["(modbus_tcp)", "(http_json)", "(file)", "(mqtt)", "(averages)", "(readings)"];
-    kinds.iter().fold(option.to_owned(), |option, kind| option.replace(kind, ""))
+    let mut common = option.to_owned();
+    // Every companion has the same options.
+    if let Some((before, role)) = option.split_once(".companions.")
+        && let Some((_, key)) = role.split_once('.')
+    {
+        common = format!("{before}.companions.*.{key}");
+    }
+    while let (Some(start), Some(end)) = (common.find('('), common.find(')')) {
+        common.replace_range(start..=end, "");
+    }
+    common
 }
 
 #[test]
@@ -117,7 +147,8 @@ fn the_full_file_shows_every_option() {
 
     assert!(known.len() > 80, "only {} options known", known.len());
     for (option, _) in known {
-        let there = documented.contains(&option) || (!option.contains('(') && commons.contains(&option));
+        let there = documented.contains(&option)
+            || (!option.contains('(') || option.contains(".companions.")) && commons.contains(&common(&option));
         assert!(there, "{option} is not in {FULL}");
     }
 }

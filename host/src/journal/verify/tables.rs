@@ -114,12 +114,13 @@ pub fn deliveries(connection: &Connection, row: &Row, walk: &mut Walk) -> Result
         let same = match found {
             None => walk.averages_pruned,
             // What was queued is there, whatever became of it.
-            Some(_) if text("state") == "queued" => true,
+            Some(_) if matches!(text("state"), "queued" | "held") => true,
             Some((state, answer, hash, entry, answered, sent, late)) => {
                 let entry = entry.and_then(|entry| u64::try_from(entry).ok());
-                let is_the_last = entry == Some(row.seq) && state != "queued";
+                let is_waiting = state == "queued" || state == "held";
+                let is_the_last = entry == Some(row.seq) && !is_waiting;
                 here += usize::from(entry == Some(row.seq));
-                let superseded = entry.is_some_and(|entry| entry > row.seq) || state == "queued";
+                let superseded = entry.is_some_and(|entry| entry > row.seq) || is_waiting;
                 let says_so = state == text("state")
                     && answer.as_deref() == Some(text("answer"))
                     && hash.as_deref() == Some(text("answer_hash"))
@@ -139,10 +140,12 @@ pub fn deliveries(connection: &Connection, row: &Row, walk: &mut Walk) -> Result
 
 /// Rows that refer to no entry of their kind.
 pub fn leftovers(connection: &Connection, walk: &mut Walk) -> Result<(), JournalError> {
-    for (table, kind) in [("average", 3), ("gap", 5), ("delivery", 6)] {
+    // A delivery of an event that waits names the event's entry.
+    let waits = "AND NOT (t.source IS NULL AND t.state = 'queued')";
+    for (table, kind, except) in [("average", 3, ""), ("gap", 5, ""), ("delivery", 6, waits)] {
         let sql = format!(
             "SELECT t.entry, count(*) FROM {table} t WHERE t.entry IS NOT NULL \
-             AND NOT EXISTS (SELECT 1 FROM entry e WHERE e.seq = t.entry AND e.kind = {kind}) GROUP BY t.entry LIMIT 20"
+             AND NOT EXISTS (SELECT 1 FROM entry e WHERE e.seq = t.entry AND e.kind = {kind}) {except} GROUP BY t.entry LIMIT 20"
         );
         let mut statement = connection.prepare(&sql)?;
         let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
@@ -159,10 +162,11 @@ pub fn leftovers(connection: &Connection, walk: &mut Walk) -> Result<(), Journal
     for what in other_definitions(connection)? {
         walk.find(Finding { entry: 0, fault: Fault::Table, what });
     }
-    let settled: i64 =
-        connection.query_row("SELECT count(*) FROM delivery WHERE entry IS NULL AND state <> 'queued'", [], |row| {
-            row.get(0)
-        })?;
+    let settled: i64 = connection.query_row(
+        "SELECT count(*) FROM delivery WHERE entry IS NULL AND state NOT IN ('queued', 'held')",
+        [],
+        |row| row.get(0),
+    )?;
     if settled > 0 && walk.converted() == 0 {
         let what = format!("{settled} deliveries are settled, and no entry says so");
         walk.find(Finding { entry: 0, fault: Fault::Table, what });

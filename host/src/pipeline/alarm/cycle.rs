@@ -11,6 +11,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use serde::Deserialize;
+
 use crate::status::InstrumentState;
 use crate::time::Timestamp;
 
@@ -32,7 +34,8 @@ pub struct CycleSettings {
 }
 
 /// Which gas was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum CycleKind {
     /// Zero gas.
     Zero,

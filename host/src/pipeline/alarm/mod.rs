@@ -8,6 +8,7 @@
 
 mod chart;
 mod cycle;
+mod guard;
 mod key;
 mod state;
 mod verdict;
@@ -15,7 +16,8 @@ pub mod watch;
 
 pub use chart::{ChartSettings, ControlChart};
 pub use cycle::{CycleFinder, CycleKind, CycleReading, CycleSettings};
+pub use guard::{Guard, Told, Watched};
 pub use key::{AlarmKey, AlarmKind};
-pub use state::{Acknowledgement, AlarmState, Alarms, Change, NoSuchAlarm, Standing};
+pub use state::{Acknowledgement, Alarms, NoSuchAlarm, Standing};
 pub use verdict::{ChartVerdict, Finding, Level, Rule};
 pub use watch::Condition;

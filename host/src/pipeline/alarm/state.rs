@@ -11,39 +11,12 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use thiserror::Error;
 
 use super::key::AlarmKey;
+use crate::alarm::{AlarmState, Change};
 use crate::time::Timestamp;
-
-/// What became of an alarm.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AlarmState {
-    /// Its condition holds, and nobody has seen it.
-    Raised,
-    /// Its condition holds, and somebody has seen it.
-    Acknowledged,
-    /// Its condition has ended.
-    Cleared,
-}
-
-/// One alarm went into another state.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Change {
-    /// The alarm's name.
-    pub name: String,
-    /// What became of it.
-    pub state: AlarmState,
-    /// When.
-    pub at: Timestamp,
-    /// More of it in words.
-    pub detail: String,
-    /// Who acknowledged it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<String>,
-}
 
 /// An alarm that is not cleared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -98,7 +71,12 @@ impl Alarms {
 
     /// The condition of an alarm has ended. `None`: it did not stand.
     pub fn clear(&mut self, key: &AlarmKey, at: Timestamp, detail: String) -> Option<Change> {
-        let Standing { name, .. } = self.standing.remove(&key.to_string())?;
+        self.forget(&key.to_string(), at, detail)
+    }
+
+    /// What the alarm of this name was about is not looked at any more. `None`: it did not stand.
+    pub fn forget(&mut self, name: &str, at: Timestamp, detail: String) -> Option<Change> {
+        let Standing { name, .. } = self.standing.remove(name)?;
         Some(Change { name, state: AlarmState::Cleared, at, detail, by: None })
     }
 
@@ -129,17 +107,6 @@ impl Alarms {
         }
         let since = self.standing.get(&name).map_or(at, |alarm| alarm.since);
         self.standing.insert(name.clone(), Standing { name, state, since, detail, by });
-    }
-}
-
-impl AlarmState {
-    /// Its name, as in the journal.
-    pub fn name(self) -> &'static str {
-        match self {
-            AlarmState::Raised => "raised",
-            AlarmState::Acknowledged => "acknowledged",
-            AlarmState::Cleared => "cleared",
-        }
     }
 }
 

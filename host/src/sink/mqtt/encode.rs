@@ -8,6 +8,7 @@ use crate::sink::payload::{Encoder, FieldMapError, Item, Subject};
 use crate::sink::{BuildError, Outcome, Record};
 
 const AVERAGES: &str = "tutin/{hub}/averages/{source}/{parameter}";
+const ALARMS: &str = "tutin/{hub}/alarms/{source}/{parameter}";
 const READINGS: &str = "tutin/{hub}/readings/{device}";
 
 /// A part of a topic that is filled in from the record.
@@ -87,6 +88,7 @@ pub(super) struct MessageForm {
     encoder: Encoder,
     hub: String,
     averages: Template,
+    alarms: Template,
     readings: Template,
     retain: bool,
 }
@@ -107,6 +109,7 @@ impl MessageForm {
             encoder,
             hub: hub.to_owned(),
             averages: topic(AVERAGES)?,
+            alarms: topic(ALARMS)?,
             readings: topic(READINGS)?,
             retain: config.retain,
         })
@@ -120,6 +123,7 @@ impl MessageForm {
     fn message(&self, item: &Item<'_>) -> Result<Message, Outcome> {
         let template = match &item.subject {
             Subject::Average(_) => &self.averages,
+            Subject::Alarm(_) => &self.alarms,
             Subject::Reading { .. } | Subject::Poll { .. } => &self.readings,
         };
         let topic = template.fill(&self.hub, item).map_err(|placeholder| Outcome::Retry {
@@ -214,6 +218,8 @@ fn name_of<'a>(placeholder: Placeholder, hub: &'a str, item: &Item<'a>) -> Optio
         (Placeholder::Source, Subject::Average(average)) => Some(&average.key.source),
         (Placeholder::Parameter, Subject::Average(average)) => Some(&average.key.parameter),
         (Placeholder::RuleSet, Subject::Average(average)) => Some(&average.key.rule_set),
+        (Placeholder::Source, Subject::Alarm(change)) => Some(change.source()),
+        (Placeholder::Parameter, Subject::Alarm(change)) => Some(change.parameter()),
         (Placeholder::Device, Subject::Reading { reading, .. }) => Some(reading.device),
         (Placeholder::Device, Subject::Poll { selection, .. }) => Some(&selection.set.catalog.device),
         (Placeholder::Point, Subject::Reading { reading, .. }) => Some(&reading.point.id),

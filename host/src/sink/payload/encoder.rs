@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::cell::Cell;
 use super::item::{Item, Subject};
-use super::members::{self, AverageMember, AverageRow, POINT_PREFIX, PollMember, ReadingMember, ReadingRow};
+use super::members::{
+    self, AlarmMember, AlarmRow, AverageMember, AverageRow, POINT_PREFIX, PollMember, ReadingMember, ReadingRow,
+};
 use super::poll::{PollRow, PollSource, write_poll};
 use crate::config::model::{FieldMap, FieldSource, Shape};
 use crate::notation::{write_csv_text, write_json_text};
@@ -33,6 +35,8 @@ pub enum FieldMapError {
 pub enum RowKind {
     /// One row per average.
     Averages,
+    /// One row per change of an alarm.
+    Alarms,
     /// One row per reading.
     Readings,
 }
@@ -43,6 +47,7 @@ pub struct Encoder {
     hub: Arc<str>,
     shape: Shape,
     averages: Vec<Column<AverageMember>>,
+    alarms: Vec<Column<AlarmMember>>,
     readings: Vec<Column<ReadingMember>>,
     polls: Vec<Column<PollSource>>,
 }
@@ -56,6 +61,7 @@ impl Encoder {
             hub: Arc::from(hub),
             shape,
             averages: columns(fields, &members::AVERAGE, |name| members::find(&members::AVERAGE, name)),
+            alarms: columns(fields, &members::ALARM, |name| members::find(&members::ALARM, name)),
             readings: columns(fields, &members::READING, |name| members::find(&members::READING, name)),
             polls: poll_columns(fields),
         })
@@ -79,6 +85,10 @@ impl Encoder {
                 let row = ReadingRow { hub, key, reading };
                 write_object(&self.readings, |member| member(&row), &row.axes(), out);
             }
+            Subject::Alarm(change) => {
+                let row = AlarmRow { hub, key, change };
+                write_object(&self.alarms, |member| member(&row), &Axes::NOTHING, out);
+            }
             Subject::Poll { selection, rows } => {
                 write_poll(&self.polls, &PollRow { hub, key, selection, rows: rows.clone() }, out);
             }
@@ -89,6 +99,7 @@ impl Encoder {
     pub fn write_csv_header(&self, kind: RowKind, out: &mut Vec<u8>) {
         let names: Vec<&str> = match kind {
             RowKind::Averages => self.averages.iter().map(|column| column.name.as_str()).collect(),
+            RowKind::Alarms => self.alarms.iter().map(|column| column.name.as_str()).collect(),
             RowKind::Readings => self.readings.iter().map(|column| column.name.as_str()).collect(),
         };
         for (position, name) in names.into_iter().enumerate() {
@@ -114,6 +125,10 @@ impl Encoder {
                     let row = ReadingRow { hub, key, reading };
                     write_row(&self.readings, |member| member(&row), &row.axes(), out);
                 }
+                Subject::Alarm(change) => {
+                    let row = AlarmRow { hub, key, change };
+                    write_row(&self.alarms, |member| member(&row), &Axes::NOTHING, out);
+                }
                 Subject::Poll { .. } => {}
             }
         }
@@ -125,6 +140,7 @@ impl RowKind {
     pub fn of(record: &Record) -> Self {
         match &record.content {
             Content::Average(_) => RowKind::Averages,
+            Content::Alarm(_) => RowKind::Alarms,
             Content::Poll(_) => RowKind::Readings,
         }
     }
@@ -179,6 +195,7 @@ fn check(shape: Shape, fields: &FieldMap) -> Result<(), FieldMapError> {
             shape == Shape::Poll && (members::find(&members::POLL, name).is_some() || name.starts_with(POINT_PREFIX));
         let is_known = of_a_poll
             || members::find(&members::AVERAGE, name).is_some()
+            || members::find(&members::ALARM, name).is_some()
             || members::find(&members::READING, name).is_some();
         if !is_known {
             return Err(FieldMapError::UnknownMember { name: name.clone() });
@@ -221,12 +238,7 @@ fn poll_columns(fields: &FieldMap) -> Vec<Column<PollSource>> {
     fields.0.iter().map(|field| Column::new(&field.name, source(&field.from))).collect()
 }
 
-fn write_object<'a, M: Copy>(
-    columns: &'a [Column<M>],
-    cell: impl Fn(M) -> Cell<'a>,
-    axes: &Axes,
-    out: &mut Vec<u8>,
-) {
+fn write_object<'a, M: Copy>(columns: &'a [Column<M>], cell: impl Fn(M) -> Cell<'a>, axes: &Axes, out: &mut Vec<u8>) {
     out.push(b'{');
     for (position, column) in columns.iter().enumerate() {
         if position > 0 {

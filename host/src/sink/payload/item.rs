@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use crate::alarm::Change;
 use crate::average::Average;
 use crate::config::model::Shape;
 use crate::reading::Reading;
@@ -22,6 +23,8 @@ pub struct Item<'a> {
 pub enum Subject<'a> {
     /// One closed block.
     Average(&'a Average),
+    /// What became of an alarm.
+    Alarm(&'a Change),
     /// One reading, with its row in the poll.
     Reading {
         /// Position in the whole poll, wanted or not.
@@ -45,6 +48,7 @@ impl<'a> Item<'a> {
         let item = |subject| Item { record_key: &record.key, timeliness: record.timeliness, subject };
         match (&record.content, shape) {
             (Content::Average(average), _) => vec![item(Subject::Average(average))],
+            (Content::Alarm(change), _) => vec![item(Subject::Alarm(change))],
             (Content::Poll(selection), Shape::Reading) => {
                 selection.rows().map(|(row, reading)| item(Subject::Reading { row, reading })).collect()
             }
@@ -57,7 +61,7 @@ impl<'a> Item<'a> {
     /// Stable key of this object: the record's, and for one of several the row of the poll where it begins.
     pub fn key(&self) -> Cow<'a, str> {
         match &self.subject {
-            Subject::Average(_) => Cow::Borrowed(self.record_key),
+            Subject::Average(_) | Subject::Alarm(_) => Cow::Borrowed(self.record_key),
             Subject::Reading { row, .. } => Cow::Owned(format!("{}/{row}", self.record_key)),
             Subject::Poll { rows, .. } if rows.start == 0 => Cow::Borrowed(self.record_key),
             Subject::Poll { rows, .. } => Cow::Owned(format!("{}/{}", self.record_key, rows.start)),

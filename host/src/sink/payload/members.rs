@@ -4,6 +4,7 @@
 //! is empty.
 
 use super::cell::Cell;
+use crate::alarm::Change;
 use crate::average::Average;
 use crate::method::Role;
 use crate::reading::{Reading, Value};
@@ -57,6 +58,28 @@ impl ReadingRow<'_> {
 
 pub(super) type AverageMember = for<'a> fn(&AverageRow<'a>) -> Cell<'a>;
 pub(super) type ReadingMember = for<'a> fn(&ReadingRow<'a>) -> Cell<'a>;
+
+/// What the members of an alarm are taken from.
+pub(super) struct AlarmRow<'a> {
+    pub hub: &'a str,
+    pub key: &'a str,
+    pub change: &'a Change,
+}
+
+pub(super) type AlarmMember = for<'a> fn(&AlarmRow<'a>) -> Cell<'a>;
+
+pub(super) const ALARM: [(&str, AlarmMember); 10] = [
+    ("key", |row| Cell::Text(row.key)),
+    ("hub", |row| Cell::Text(row.hub)),
+    ("alarm", |row| Cell::Text(&row.change.name)),
+    ("kind", |row| Cell::Text(row.change.kind())),
+    ("source", |row| Cell::Text(row.change.source())),
+    ("parameter", |row| Cell::Text(row.change.parameter())),
+    ("state", |row| Cell::Text(row.change.state.name())),
+    ("at", |row| Cell::Time(row.change.at)),
+    ("detail", |row| Cell::Text(&row.change.detail)),
+    ("by", |row| row.change.by.as_deref().map_or(Cell::Null, Cell::Text)),
+];
 
 /// What the members of a poll object are taken from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,6 +168,12 @@ pub const POINT_PREFIX: &str = "point.";
 /// Members of an average, for field maps.
 pub fn members_of_average() -> &'static [&'static str] {
     const NAMES: [&str; AVERAGE.len()] = names(&AVERAGE);
+    &NAMES
+}
+
+/// Members of an alarm, for field maps.
+pub fn members_of_alarm() -> &'static [&'static str] {
+    const NAMES: [&str; ALARM.len()] = names(&ALARM);
     &NAMES
 }
 

@@ -17,4 +17,4 @@ mod tests;
 
 pub use encoder::{Encoder, FieldMapError, RowKind};
 pub use item::{Item, Subject};
-pub use members::{POINT_PREFIX, members_of_average, members_of_poll, members_of_reading};
+pub use members::{POINT_PREFIX, members_of_alarm, members_of_average, members_of_poll, members_of_reading};

@@ -34,3 +34,8 @@ pub fn built_file(name: &str, command: &str) -> PathBuf {
     let found = test.ancestors().map(|folder| folder.join(name)).find(|file| file.is_file());
     found.unwrap_or_else(|| panic!("{name} is missing; run: {command}"))
 }
+
+/// The interpreter that has what the tests need of Python.
+pub fn python() -> PathBuf {
+    built_file("peers/venv/bin/python", "cargo xtask setup")
+}

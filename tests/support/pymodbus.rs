@@ -94,7 +94,7 @@ impl Pymodbus {
     }
 
     fn start_on(map: Map, port: u16) -> Self {
-        let mut command = Command::new(built_file("peers/venv/bin/python", "cargo xtask setup"));
+        let mut command = Command::new(python());
         command.arg(test_file("support/pymodbus_server.py")).arg(port.to_string());
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let stdin = process.stdin.take().unwrap();

@@ -10,7 +10,8 @@ use anyhow::{Context, Result, bail};
 use crate::wasm_toolchain::Toolchain;
 use crate::{plugins, process};
 
-const PYMODBUS: &str = "pymodbus==3.16.1";
+/// What the interpreter of the tests needs: a Modbus peer, and numpy for the reference of the calculations.
+const PACKAGES: [&str; 2] = ["pymodbus==3.16.1", "numpy==2.4.6"];
 
 /// Everything: what builds need and what tests need.
 pub fn run(root: &Path) -> Result<()> {
@@ -24,30 +25,35 @@ pub fn run(root: &Path) -> Result<()> {
         packages.push("python3-venv");
     }
     install(&packages)?;
-    pymodbus(root)
+    python_packages(root)
 }
 
-/// The interpreter of the Modbus peer of the tests; see `pymodbus` in `tests/support`.
+/// The interpreter of the tests: of their Modbus peer (`pymodbus` in `tests/support`) and of the reference of calculations.
 fn venv(root: &Path) -> PathBuf {
     plugins::target_dir(root).join("peers/venv")
 }
 
-fn pymodbus(root: &Path) -> Result<()> {
+fn python_packages(root: &Path) -> Result<()> {
     let venv = venv(root);
     let interpreter = venv.join("bin/python");
-    let (name, version) = PYMODBUS.split_once("==").context("the pinned version of pymodbus")?;
-    let check = format!("import importlib.metadata as m; assert m.version('{name}') == '{version}'");
+    let checks: Vec<String> = PACKAGES
+        .iter()
+        .filter_map(|package| package.split_once("=="))
+        .map(|(name, version)| format!("assert m.version('{name}') == '{version}'"))
+        .collect();
+    let check = format!("import importlib.metadata as m; {}", checks.join("; "));
     if process::succeeds(Command::new(&interpreter).args(["-c", &check])) {
         return Ok(());
     }
-    println!("installing {PYMODBUS} into {}", venv.display());
-    let by_hand = format!("python3 -m venv {0} && {0}/bin/python -m pip install {PYMODBUS}", venv.display());
+    let packages = PACKAGES.join(" ");
+    println!("installing {packages} into {}", venv.display());
+    let by_hand = format!("python3 -m venv {0} && {0}/bin/python -m pip install {packages}", venv.display());
     process::run(python().args(["-m", "venv", "--clear"]).arg(&venv))
         .and_then(|()| {
-            let pip = ["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", PYMODBUS];
-            process::run(Command::new(&interpreter).args(pip))
+            let pip = ["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"];
+            process::run(Command::new(&interpreter).args(pip).args(PACKAGES))
         })
-        .with_context(|| format!("the Modbus peer of the tests is missing; to install it by hand: {by_hand}"))
+        .with_context(|| format!("what the tests need of Python is missing; to install it by hand: {by_hand}"))
 }
 
 /// Debian's own interpreter when there is one: `python3-venv` belongs to it and not to another that comes first in PATH.

@@ -2,6 +2,7 @@
 
 mod alarms;
 mod backup;
+mod calc;
 pub mod check;
 mod command;
 mod deliveries;
@@ -50,6 +51,8 @@ enum Verb {
     Demo(demo::Arguments),
     /// Have a device carry out a command of its driver, through the running hub or without one.
     Command(command::Arguments),
+    /// Take recorded samples through the whole chain, and show every step of a block.
+    Calc(calc::Arguments),
     /// Read the journal back into a file: readings or averages as CSV, JSON Lines or Parquet.
     Export(export::Arguments),
     /// Check that a journal is what was written, without the hub.
@@ -96,6 +99,7 @@ impl Arguments {
                 Verb::Check(arguments) => knowledge::check(arguments).await,
                 Verb::Demo(arguments) => demo::run(arguments, shutdown).await,
                 Verb::Command(arguments) => command::run(arguments).await,
+                Verb::Calc(arguments) => calc::run(arguments).await,
                 Verb::Export(arguments) => export::run(arguments, shutdown).await,
                 Verb::Verify(arguments) => verify::run(arguments).await,
                 Verb::Gaps(arguments) => gaps::run(arguments).await,

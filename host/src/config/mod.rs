@@ -42,6 +42,7 @@ use crate::config::section::Reader;
 
 pub(crate) use crate::config::mistake::nearest;
 pub use crate::config::notes::NamedFile;
+pub(crate) use crate::config::quantity::parse_duration;
 
 /// What came of reading a configuration.
 #[derive(Debug)]

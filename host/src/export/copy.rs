@@ -118,8 +118,7 @@ pub fn averages(
             let entry = found.entry;
             let average: Option<Average> = summary.admit(found, damage)?;
             if let Some(average) = average.filter(|average| selection.has(&average.key)) {
-                let details = rows::details(&average);
-                table.write(&rows::of_average(entry, &average, details.as_deref()))?;
+                super::write_average(table, entry, &average)?;
                 summary.rows += 1;
             }
         }

@@ -25,6 +25,7 @@ pub use self::selection::{AverageSelection, Period, ReadingSelection};
 pub use self::target::Target;
 
 use self::rows::{Cell, Column};
+use crate::average::Average;
 
 /// What is exported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +53,12 @@ pub trait Table {
     fn write(&mut self, row: &[Cell<'_>]) -> Result<(), ExportError>;
     /// Writes what is left and makes the file appear.
     fn finish(self: Box<Self>) -> Result<(), ExportError>;
+}
+
+/// Writes an average that stands in this entry as a row of averages.
+pub fn write_average(table: &mut dyn Table, entry: u64, average: &Average) -> Result<(), ExportError> {
+    let details = rows::details(average);
+    table.write(&rows::of_average(entry, average, details.as_deref()))
 }
 
 /// A table of this format, with its header written.

@@ -83,9 +83,7 @@ impl Derivation {
         })?;
         for block in late {
             let LateBlock { source, rule_set, start, since } = block;
-            let stored = reader.newest_averages(start..Timestamp(start.0.saturating_add(1)))?;
-            let mut its = stored.iter().filter(|stored| stored.key.source == source && stored.key.rule_set == rule_set);
-            if its.any(|stored| stored.received_until.is_none_or(|until| until <= since)) {
+            if !is_revised(reader, &source, &rule_set, start, since)? {
                 inner.late.insert((source, rule_set, start), since);
             }
         }
@@ -196,7 +194,10 @@ impl Derivation {
             let from = reader.continues_at(source, parameter, rule_set)?.unwrap_or(now);
             let open = now.since(from).as_nanos() / rules.grid.length().as_nanos().max(1);
             over += usize::try_from(open).unwrap_or(usize::MAX);
+            let began = reader.began_at(source, parameter, rule_set)?.unwrap_or(from);
+            let stream = (source.clone(), parameter.clone(), rule_set.clone());
             fresh.assign(assignment, from, 0);
+            fresh.known_since(&stream.0, &stream.1, &stream.2, began);
         }
         let mut through = reader.last_entry()?;
         let oldest = fresh.oldest_open();
@@ -221,6 +222,12 @@ impl Derivation {
             fresh.take(place.entry, &set);
         }
         fresh.seen(through);
+        // Those that were late at their time are late in the replay too, and most have their revision.
+        for LateBlock { source, rule_set, start, since } in fresh.late_blocks() {
+            if !is_revised(reader, &source, &rule_set, start, since)? {
+                inner.late.insert((source, rule_set, start), since);
+            }
+        }
         inner.line.adopt(fresh);
         Ok(over)
     }
@@ -316,6 +323,21 @@ impl Derive for Derivation {
         let from = self.lock().line.needs_readings_from().unwrap_or(Timestamp(i64::MAX));
         Some(from.before(CLOCK_SLACK))
     }
+}
+
+/// Whether the averages of a block have what was received at this moment, or there are none.
+fn is_revised(
+    reader: &Reader,
+    source: &str,
+    rule_set: &str,
+    start: Timestamp,
+    since: Timestamp,
+) -> Result<bool, JournalError> {
+    let stored = reader.newest_averages(start..Timestamp(start.0.saturating_add(1)))?;
+    let its = || stored.iter().filter(|stored| stored.key.source == source && stored.key.rule_set == rule_set);
+    // Only parameters that came out otherwise have another revision.
+    let has = |stored: &Average| stored.received_until.is_some_and(|until| until > since);
+    Ok(its().next().is_none() || its().any(has))
 }
 
 /// An event that is recorded and goes nowhere.

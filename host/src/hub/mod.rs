@@ -6,7 +6,7 @@
 //!
 //! Invariant: no reading crosses from one unit to another except along the path device, journal, line, route, sink.
 
-mod assignments;
+pub mod assignments;
 pub mod control;
 mod derivation;
 mod error;

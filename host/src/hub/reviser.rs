@@ -83,3 +83,132 @@ async fn revise(journal: &Journal, blocks: Vec<LateBlock>, until: Timestamp) -> 
     info!("{count} blocks have late readings: {} averages are revised", revisions.len());
     if revisions.is_empty() { Ok(()) } else { journal.revise(revisions).await }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::config::model;
+    use crate::hub::recompute::recompute;
+    use crate::journal::Event;
+    use crate::pipeline::{Assignment, Rules};
+    use crate::reading::{Columns, DeviceCatalog, InstrumentState, Point, PointKind, PollSet};
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    fn assignments() -> Vec<Assignment> {
+        let of = |name: &str, block: Duration, from: Option<&str>| Assignment {
+            rule_set: name.into(),
+            rules: Rules { from: from.map(str::to_owned), ..Rules::simple(block, 0.0, Duration::from_millis(50)) },
+            ..Assignment::of_point("d", "no2", Duration::from_millis(500))
+        };
+        vec![of("short", SECOND, None), of("long", 2 * SECOND, Some("short"))]
+    }
+
+    fn set(catalog: &Arc<DeviceCatalog>, sampled: Timestamp, value: f64) -> Arc<PollSet> {
+        let columns = Columns {
+            points: vec![0],
+            values: vec![value],
+            states: vec![InstrumentState::Valid],
+            times: vec![sampled],
+            ..Columns::default()
+        };
+        Arc::new(PollSet { catalog: Arc::clone(catalog), received_at: Timestamp::now(), columns })
+    }
+
+    async fn until(journal: &Journal, what: &str, mut holds: impl FnMut(&[Average]) -> bool) -> Vec<Average> {
+        let mut written = journal.written();
+        let wait = async {
+            loop {
+                let all = journal.reader().unwrap().newest_averages(Timestamp(0)..Timestamp(i64::MAX)).unwrap();
+                if holds(&all) {
+                    return all;
+                }
+                // Blocks close with time, and not only with what is written.
+                let _ = tokio::time::timeout(Duration::from_millis(100), written.changed()).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("{what} did not come"))
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn late_readings_revise_their_block_and_the_longer_one_and_are_derived_to_the_same_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("j.sqlite");
+        let settings = model::Journal { commit_interval: Duration::from_millis(5), ..model::Journal::default() };
+        let derivation = Derivation::new("hub");
+        derivation.set_routes([], "c");
+        let (journal, running) = Journal::open(&file, &settings, derivation.clone()).unwrap();
+        let streams = serde_json::to_value(assignments()).unwrap();
+        journal.event(Event::Streams { configuration: "c".into(), streams }).await.unwrap();
+        let begin = Timestamp::now();
+        derivation.assign(assignments(), &mut journal.reader().unwrap(), begin).unwrap();
+        let point = Point { id: "no2".into(), label: String::new(), unit: "mg/m3".into(), kind: PointKind::Number };
+        let catalog = Arc::new(DeviceCatalog {
+            device: "d".into(),
+            plugin: String::new(),
+            plugin_digest: String::new(),
+            points: vec![point],
+        });
+        journal.append(set(&catalog, begin, 10.0)).await.unwrap();
+        let of = |all: &[Average], rule_set: &str| {
+            let holds = |average: &&Average| average.key.start <= begin && begin < average.end();
+            all.iter().filter(|average| average.key.rule_set == rule_set).find(holds).cloned()
+        };
+        until(&journal, "both blocks", |all| of(all, "long").is_some()).await;
+        let reviser = Reviser::start(journal.clone(), derivation.clone(), Duration::from_millis(300));
+
+        journal.append(set(&catalog, begin.after(Duration::from_nanos(1)), 20.0)).await.unwrap();
+
+        let revised = |all: &[Average], name: &str| of(all, name).is_some_and(|average| average.key.revision == 1);
+        let all = until(&journal, "both revisions", |all| revised(all, "short") && revised(all, "long")).await;
+        let short = of(&all, "short").unwrap();
+        assert_eq!((short.mean, short.valid), (Some(15.0), 2));
+        assert_eq!((short.reason.as_deref(), short.author.as_deref()), (Some(REASON), Some(AUTHOR)));
+        assert!(short.received_until.is_some());
+        assert_eq!(of(&all, "long").unwrap().mean, Some(15.0));
+        let mut reader = journal.reader().unwrap();
+        let recipes = Recipes::read(&reader, None).unwrap();
+        let again = recompute(&mut reader, &recipes, Timestamp(0)..Timestamp::now().before(4 * SECOND)).unwrap();
+        assert_eq!(again.differing, []);
+        let again = recompute(&mut reader, &recipes, short.key.start..short.end()).unwrap();
+        assert_eq!((again.differing.len(), again.identical >= 1), (0, true), "{again:?}");
+
+        reviser.end().await;
+        drop((journal, reader));
+        tokio::task::spawn_blocking(|| running.join()).await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn late_readings_that_no_revision_has_are_taken_up_after_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("j.sqlite");
+        let settings = model::Journal { commit_interval: Duration::from_millis(5), ..model::Journal::default() };
+        let before = Derivation::new("hub");
+        let (journal, running) = Journal::open(&file, &settings, before.clone()).unwrap();
+        let begin = Timestamp::now();
+        before.assign(assignments(), &mut journal.reader().unwrap(), begin).unwrap();
+        let point = Point { id: "no2".into(), label: String::new(), unit: "mg/m3".into(), kind: PointKind::Number };
+        let catalog = Arc::new(DeviceCatalog {
+            device: "d".into(),
+            plugin: String::new(),
+            plugin_digest: String::new(),
+            points: vec![point],
+        });
+        until(&journal, "a block", |all| !all.is_empty()).await;
+        journal.append(set(&catalog, begin, 10.0)).await.unwrap();
+        journal.flush().await.unwrap();
+        journal.flush().await.unwrap();
+        drop(journal);
+        tokio::task::spawn_blocking(|| running.join()).await.unwrap();
+
+        let after = Derivation::new("hub");
+        after.take_up(&crate::journal::read(&file).unwrap()).unwrap();
+
+        let late = after.late_blocks(Timestamp(i64::MAX));
+        assert_eq!(late.len(), 1);
+        assert_eq!((late[0].rule_set.as_str(), late[0].start), ("short", begin.block_start(SECOND)));
+    }
+}

@@ -125,6 +125,15 @@ impl Reader {
         Ok(end.map(Timestamp))
     }
 
+    /// Where a stream began, at its first start. `None`: it is new.
+    pub fn began_at(&self, source: &str, parameter: &str, rule_set: &str) -> Result<Option<Timestamp>, JournalError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT begins FROM stream WHERE source = ?1 AND parameter = ?2 AND rule_set = ?3")?;
+        let begins = statement.query_row([source, parameter, rule_set], |row| row.get::<_, i64>(0)).optional()?;
+        Ok(begins.map(Timestamp))
+    }
+
     /// Poll sets behind a place, in order: those of the first entries that hold any. Empty at the end of the journal.
     pub fn readings_after(&mut self, after: Cursor) -> Result<Vec<Position>, JournalError> {
         let mut from = after.entry;

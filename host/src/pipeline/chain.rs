@@ -26,7 +26,7 @@ pub struct Units {
 }
 
 /// The companions of one moment.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Surroundings {
     known: [Option<Known>; Role::ALL.len()],
 }
@@ -67,6 +67,17 @@ pub enum Lack {
     Companion(Role),
     /// The result is no number.
     NotANumber,
+}
+
+impl Lack {
+    /// What a sample counts as that has no value for this reason.
+    pub fn state(self) -> InstrumentState {
+        match self {
+            Lack::Signal(state) => state,
+            Lack::Companion(_) => InstrumentState::Missing,
+            Lack::NotANumber => InstrumentState::Suspect,
+        }
+    }
 }
 
 impl Surroundings {

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::group::{Closed, Group};
-use super::member::{Incident, Member};
+use super::member::{Incident, Member, Trace};
 use super::recipe::Assignment;
 use crate::average::Average;
 use crate::reading::PollSet;
@@ -79,6 +79,13 @@ impl Line {
             group.add(Member::new(assignment, from, through));
         }
         self.index();
+    }
+
+    /// Says since when a stream has had blocks, under whatever configuration.
+    pub fn known_since(&mut self, source: &str, parameter: &str, rule_set: &str, since: Timestamp) {
+        if let Some(member) = self.member_mut(source, parameter, rule_set) {
+            member.known_since = since.min(member.known_since);
+        }
     }
 
     /// Removes the streams of a source; their open blocks are dropped.
@@ -194,6 +201,23 @@ impl Line {
         }
     }
 
+    /// Has the block of a stream that begins then note what becomes of its samples.
+    pub fn trace(&mut self, source: &str, parameter: &str, rule_set: &str, start: Timestamp) {
+        if let Some(member) = self.member_mut(source, parameter, rule_set) {
+            member.trace = Some(Trace { start, samples: Vec::new() });
+        }
+    }
+
+    /// What was noted of the block that was asked for.
+    pub fn traced(&mut self, source: &str, parameter: &str, rule_set: &str) -> Option<Trace> {
+        self.member_mut(source, parameter, rule_set)?.trace.take()
+    }
+
+    fn member_mut(&mut self, source: &str, parameter: &str, rule_set: &str) -> Option<&mut Member> {
+        let group = self.groups.iter_mut().find(|group| group.source == source && group.rule_set == rule_set)?;
+        group.members.iter_mut().find(|member| member.assignment.parameter == parameter)
+    }
+
     /// What went wrong since the last call, in words: a point that a device does not have, units that do not convert.
     pub fn problems(&mut self) -> Vec<String> {
         std::mem::take(&mut self.problems)
@@ -246,13 +270,11 @@ impl Line {
                 return None;
             }
             let expected = super::rules::expected(block.length(), *interval);
-            let window = member.window(block.start);
+            let (came, lost) = member.so_far(block.start);
             let due = now.since(block.start).as_nanos() / interval.as_nanos().max(1);
             // A sample that is under way is not lost yet.
             let due = u32::try_from(due).unwrap_or(u32::MAX).saturating_sub(1).min(expected);
-            let (valid, lost) = window.map_or((0, 0), |window| (window.valid, window.lost()));
-            let waiting = window.map_or(0, |window| u32::try_from(window.waiting.len()).unwrap_or(0));
-            let silent = due.saturating_sub(valid + lost + waiting);
+            let silent = due.saturating_sub(came);
             Some(Standing { assignment, expected, lost: lost + silent, last_valid: member.last_valid })
         })
     }

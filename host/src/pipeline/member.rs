@@ -28,8 +28,10 @@ pub struct Member {
     pub assignment: Assignment,
     /// What it is to the others of its source.
     pub role: Option<Role>,
-    /// When it began.
+    /// When it began, under this configuration.
     pub begins: Timestamp,
+    /// A moment in the first block that it ever had: late samples of earlier ones are nobody's.
+    pub known_since: Timestamp,
     /// Start of its oldest block that is not closed.
     pub next: Timestamp,
     /// Journal entries up to this one have been seen.
@@ -54,6 +56,28 @@ pub struct Member {
     pub incidents: Vec<Incident>,
     /// The newest sample that counted.
     pub last_valid: Option<Timestamp>,
+    /// Notes what becomes of the samples of the block that begins then.
+    pub trace: Option<Trace>,
+}
+
+/// What became of each sample of one block, for a person who checks it by hand.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trace {
+    /// Start of the block.
+    pub start: Timestamp,
+    /// The samples in the order of their times.
+    pub samples: Vec<Traced>,
+}
+
+/// What became of one sample.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Traced {
+    /// As it came, with the state that it was judged by.
+    pub sample: Sample,
+    /// What was known beside it.
+    pub around: Surroundings,
+    /// The steps that it went through, or why it does not count.
+    pub outcome: Result<Steps, String>,
 }
 
 /// Something that the gate stopped.
@@ -95,6 +119,7 @@ impl Member {
             needs,
             assignment,
             begins: from,
+            known_since: from,
             next,
             through,
             place: None,
@@ -108,6 +133,7 @@ impl Member {
             until: BTreeMap::new(),
             incidents: Vec::new(),
             last_valid: None,
+            trace: None,
         }
     }
 
@@ -163,9 +189,14 @@ impl Member {
         self.units.as_ref()
     }
 
-    /// The open block that begins now or last, with what it has.
-    pub fn window(&self, start: Timestamp) -> Option<&Window> {
-        self.open.iter().find(|(block, _)| block.start == start).map(|(_, window)| window)
+    /// What the open block that begins then has so far: samples that came, and those of them that do not count.
+    pub fn so_far(&self, start: Timestamp) -> (u32, u32) {
+        let Some((_, window)) = self.open.iter().find(|(block, _)| block.start == start) else { return (0, 0) };
+        let states = &self.assignment.rules.validity.states;
+        let waiting = |lost: bool| window.waiting.iter().filter(|one| lost != states.contains(&one.state)).count();
+        let count = |waiting: usize| u32::try_from(waiting).unwrap_or(u32::MAX);
+        let lost = window.lost() + count(waiting(true));
+        (window.valid + lost + count(waiting(false)), lost)
     }
 
     /// Adds what waits for the end of this block or an earlier one, and hands the block over.
@@ -232,7 +263,7 @@ impl Member {
         let closes = self.until.get(&block.start).copied();
         if reading.received_at >= closes.unwrap_or_else(|| block.end.after(self.assignment.rules.lateness)) {
             self.late_count += 1;
-            if block.end > self.begins {
+            if block.end > self.known_since {
                 self.late.entry(block.start).or_insert(reading.received_at);
             }
             return;
@@ -252,6 +283,10 @@ impl Member {
         let Some((_, window)) = self.open.get_mut(at) else { return };
         if self.waits {
             window.waiting.push(sample);
+            // What becomes of it is seen when the block closes; that the instrument is there is seen now.
+            if self.assignment.rules.validity.states.contains(&sample.state) {
+                self.last_valid = self.last_valid.max(Some(sample.at));
+            }
             return;
         }
         let mut window = std::mem::take(window);
@@ -299,11 +334,13 @@ impl Member {
         let rules = &self.assignment.rules;
         if !rules.validity.states.contains(&sample.state) {
             window.lose(sample.state, has_value);
+            self.note(sample, block, Surroundings::default(), || Err(sample.state.name().to_owned()));
             return;
         }
         if !rules.validity.plants.contains(&plant) {
             window.idle += 1;
             window.received += u32::from(has_value);
+            self.note(sample, block, Surroundings::default(), || Err(format!("the plant is {}", plant.name())));
             return;
         }
         let mut surroundings = Surroundings::default();
@@ -317,6 +354,12 @@ impl Member {
         let mut memory = self.memory;
         let judged = self.judged(sample, &surroundings, &mut memory);
         self.memory = memory;
+        self.note(sample, block, surroundings, || match &judged {
+            Ok((steps, _)) => Ok(*steps),
+            Err(Refusal::Code(code)) => Err(code.name().to_owned()),
+            Err(Refusal::Lack(Lack::Companion(role))) => Err(format!("no {}", role.name())),
+            Err(Refusal::Lack(lack)) => Err(lack.state().name().to_owned()),
+        });
         match judged {
             Ok((steps, weight)) => {
                 let Assignment { chain, rules, .. } = &self.assignment;
@@ -338,21 +381,20 @@ impl Member {
                 window.lose(InstrumentState::Suspect, true);
                 self.stopped(code, sample.at, sample.raw);
             }
-            Err(Refusal::State(state)) => window.lose(state, true),
+            Err(Refusal::Lack(lack)) => window.lose(lack.state(), true),
         }
     }
 
     /// Takes a sample through the chain and past the gate.
     fn judged(&self, sample: &Sample, around: &Surroundings, memory: &mut Memory) -> Result<(Steps, f64), Refusal> {
-        let Some(units) = self.units else { return Err(Refusal::State(InstrumentState::Suspect)) };
+        let Some(units) = self.units else { return Err(Refusal::Lack(Lack::NotANumber)) };
         let Assignment { chain, companions, rules, gate, .. } = &self.assignment;
         let through = |raw: f64| chain.run(raw, &units, around, companions, &rules.constants);
         let outcome = through(sample.raw);
         let value = match outcome {
             Ok(steps) => steps.value,
             Err(Lack::NotANumber) => f64::NAN,
-            Err(Lack::Signal(state)) => return Err(Refusal::State(state)),
-            Err(Lack::Companion(_)) => return Err(Refusal::State(InstrumentState::Missing)),
+            Err(lack) => return Err(Refusal::Lack(lack)),
         };
         let judged = Judged { at: sample.at, raw: sample.raw, value, wire: sample.wire, qualifiers: sample.qualifiers };
         let other = |raw: f64| through(raw).ok().map(|steps| steps.value);
@@ -365,6 +407,18 @@ impl Member {
         }
         let weight = around.get(Role::Flow).map_or(1.0, |flow| flow.value.max(0.0));
         Ok((steps, weight))
+    }
+
+    fn note(
+        &mut self,
+        sample: &Sample,
+        block: Span,
+        around: Surroundings,
+        outcome: impl FnOnce() -> Result<Steps, String>,
+    ) {
+        if let Some(trace) = self.trace.as_mut().filter(|trace| trace.start == block.start) {
+            trace.samples.push(Traced { sample: *sample, around, outcome: outcome() });
+        }
     }
 
     fn plant(&self, at: Timestamp, states: &[(Timestamp, PlantState)]) -> PlantState {
@@ -389,7 +443,7 @@ impl Member {
 /// Why a sample does not count.
 enum Refusal {
     Code(Code),
-    State(InstrumentState),
+    Lack(Lack),
 }
 
 fn number(value: Value<'_>) -> f64 {

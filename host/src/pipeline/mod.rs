@@ -15,6 +15,8 @@ mod group;
 mod line;
 mod member;
 mod outages;
+#[cfg(test)]
+mod property_tests;
 mod recipe;
 mod route;
 mod rules;
@@ -22,11 +24,12 @@ mod track;
 pub mod units;
 mod window;
 
-pub use chain::Steps;
+pub use chain::{Steps, Surroundings};
 pub use gate::Code;
 pub use grid::Grid;
 pub use group::Closed;
 pub use line::{LateBlock, Line, Standing, Stopped};
+pub use member::{Trace, Traced};
 pub use outages::Outages;
 pub use recipe::{Assignment, Input};
 pub use route::{AlarmRoutes, AverageRoutes, ReadingRoute};

@@ -56,6 +56,12 @@ enum Part {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Normalizing and averaging on one core, beside a loop that only sums
+    Pipeline {
+        /// Handed on to the bench; `--help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -82,10 +88,14 @@ struct Measured {
 
 /// Builds, measures and reports.
 pub fn run(root: &Path, options: &Options) -> Result<()> {
-    if let Some(Part::Journal { arguments }) = &options.part {
+    if let Some(part) = &options.part {
+        let (bench, arguments) = match part {
+            Part::Journal { arguments } => ("journal", arguments),
+            Part::Pipeline { arguments } => ("pipeline", arguments),
+        };
         // The whole workspace is named so that dependencies get the same features as in other builds.
         let mut cargo = process::cargo(root);
-        return process::run(cargo.args(["bench", "--workspace", "--bench", "journal", "--"]).args(arguments));
+        return process::run(cargo.args(["bench", "--workspace", "--bench", bench, "--"]).args(arguments));
     }
     let workloads: Vec<Workload> = workload::ALL
         .into_iter()

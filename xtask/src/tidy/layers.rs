@@ -14,7 +14,11 @@ struct Layer {
 const VOCABULARY: &[&str] =
     &["config", "plugin", "capability", "journal", "export", "pipeline", "sink", "hub", "cli", "simulator"];
 
-const LAYERS: [Layer; 13] = [
+const LAYERS: [Layer; 17] = [
+    Layer { name: "alarm", forbidden: VOCABULARY },
+    Layer { name: "method", forbidden: VOCABULARY },
+    Layer { name: "rounding", forbidden: VOCABULARY },
+    Layer { name: "status_table", forbidden: VOCABULARY },
     Layer { name: "reading", forbidden: VOCABULARY },
     Layer { name: "average", forbidden: VOCABULARY },
     Layer { name: "notation", forbidden: VOCABULARY },

@@ -81,7 +81,8 @@ async fn an_implausible_block_is_held_until_a_person_lets_it_go_and_is_marked() 
         store::number_or_zero(&file, "SELECT count(*) FROM delivery WHERE state = 'held'") >= 2
     });
     peer.set_input_registers(t200::NO2_R1, &f32_high_first(&[2.0]));
-    let is_held = |object: &serde_json::Value| object["qualifiers"].to_string().contains("implausible");
+    let is_held =
+        |object: &serde_json::Map<String, serde_json::Value>| object["qualifiers"].to_string().contains("implausible");
     assert!(!authority.received().iter().any(|received| is_held(&received.object)), "a held block went out");
     said(&site, &["deliveries", "--config", "tutin.toml", "--state", "held"], "implausible: bounds (");
     said(&site, &["alarms", "--config", "tutin.toml"], "");
@@ -98,7 +99,7 @@ async fn an_implausible_block_is_held_until_a_person_lets_it_go_and_is_marked() 
         authority.received().iter().filter(|received| is_held(&received.object)).count() >= 2
     });
     let value = authority.received().into_iter().find(|received| is_held(&received.object)).unwrap().object;
-    assert!(value["value"].is_null(), "nothing was put in its place: {value}");
+    assert!(value["value"].is_null(), "nothing was put in its place: {value:?}");
     assert!(hub.interrupt().success());
     said(&site, &["verify", "state/journal.sqlite"], "everything holds");
 }

@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
 
-use super::{built_file, test_file};
+use super::{python, test_file};
 
 /// What a device holds: for each table, values by the address of the first of them. What is not given is not there, and
 /// is answered with exception 2, illegal data address.

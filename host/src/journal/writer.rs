@@ -107,7 +107,8 @@ impl<D: Derive> Writer<D> {
             }
             self.occurred.extend(self.derive.occurred());
             group = Group::default();
-            if !(self.derived.is_empty() && self.occurred.is_empty()) && !self.corrupt {
+            let has_found = !self.derived.is_empty() || !self.occurred.is_empty();
+            if has_found && !self.corrupt {
                 self.commit_until_done(Group::default(), runtime, &mut inbox);
             }
             self.retain();

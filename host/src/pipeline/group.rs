@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::block::{self, Draft};
 use super::grid::Span;
+use super::longer;
 use super::member::{Around, Member};
 use super::recipe::{Assignment, Input};
 use super::rules::Rules;
@@ -338,7 +339,7 @@ impl Group {
                 .collect();
             let length = parts.last().map(|part| part.length).filter(|length| !length.is_zero());
             let expected = length.map_or(1, |length| super::rules::expected(block.length(), length));
-            let average = block::of_blocks(member, &parts, expected, block, configuration);
+            let average = longer::of_blocks(member, &parts, expected, block, configuration);
             closed.push(self.closed(member, average, false));
         }
         for closed in &mut closed {

@@ -6,8 +6,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::group::{Closed, Group};
-use super::member::{Incident, Member, Trace};
+use super::member::{Incident, Member};
 use super::recipe::Assignment;
+use super::trace::Trace;
 use crate::average::Average;
 use crate::reading::PollSet;
 use crate::time::Timestamp;
@@ -299,5 +300,5 @@ impl Line {
 }
 
 #[cfg(test)]
-#[path = "line_tests.rs"]
+#[path = "line_tests/mod.rs"]
 mod tests;

@@ -10,6 +10,7 @@ use super::chain::{Lack, Steps, Surroundings, Units};
 use super::gate::{Code, Judged, Memory};
 use super::grid::Span;
 use super::recipe::{Assignment, Input};
+use super::trace::{Trace, Traced};
 use super::track::Track;
 use super::units::{Conversion, Kind, kind};
 use super::window::{Sample, Window};
@@ -58,26 +59,6 @@ pub struct Member {
     pub last_valid: Option<Timestamp>,
     /// Notes what becomes of the samples of the block that begins then.
     pub trace: Option<Trace>,
-}
-
-/// What became of each sample of one block, for a person who checks it by hand.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Trace {
-    /// Start of the block.
-    pub start: Timestamp,
-    /// The samples in the order of their times.
-    pub samples: Vec<Traced>,
-}
-
-/// What became of one sample.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Traced {
-    /// As it came, with the state that it was judged by.
-    pub sample: Sample,
-    /// What was known beside it.
-    pub around: Surroundings,
-    /// The steps that it went through, or why it does not count.
-    pub outcome: Result<Steps, String>,
 }
 
 /// Something that the gate stopped.

@@ -1,0 +1,149 @@
+//! Blocks that are made from shorter ones, each with the same weight.
+//!
+//! Invariant: nothing is computed again that the shorter blocks say; what they report makes what the longer one reports.
+
+use std::collections::BTreeMap;
+
+use super::block;
+use super::formula::sum::ExactSum;
+use super::formula::water::{hydrogen_activity, ph_of_activity};
+use super::grid::Span;
+use super::member::Member;
+use super::recipe::Assignment;
+use super::rules::{Evidence, Rules, coverage};
+use super::window::most;
+use crate::average::{Average, Companionship, Mass};
+use crate::method::{Mean, Role};
+use crate::status::{InstrumentState, PlantState, Qualifiers};
+
+/// A block made from shorter ones. `expected`: how many it should have.
+pub fn of_blocks(member: &Member, parts: &[&Average], expected: u32, block: Span, configuration: &str) -> Average {
+    let assignment = &member.assignment;
+    let rules = &assignment.rules;
+    let unit = parts.last().map_or_else(|| member.unit().to_owned(), |part| part.unit.clone());
+    let mut average = block::empty(assignment, &unit, block, configuration);
+    let valid: Vec<&&Average> = parts.iter().filter(|part| counts(part, rules)).collect();
+    let mean_of = |pick: fn(&Average) -> Option<f64>| exact_mean(valid.iter().filter_map(|part| pick(part)));
+    average.mean_raw = mean_of(|part| part.mean_raw);
+    average.unit_raw = parts.last().map(|part| part.unit_raw.clone()).unwrap_or_default();
+    average.mean = mean(assignment, &valid);
+    average.corrected = mean_of(|part| part.corrected);
+    average.min = valid.iter().filter_map(|part| part.min).reduce(f64::min);
+    average.max = valid.iter().filter_map(|part| part.max).reduce(f64::max);
+    average.expected = expected;
+    average.received = parts.iter().filter(|part| part.received > 0).count() as u32;
+    average.valid = valid.len() as u32;
+    average.coverage = coverage(average.valid, expected);
+    average.qualifiers = valid.iter().fold(Qualifiers::NONE, |all, part| all.with(part.qualifiers));
+    let mut seconds: BTreeMap<PlantState, f64> = BTreeMap::new();
+    for part in parts {
+        for (code, count) in &part.implausible {
+            *average.implausible.entry(code.clone()).or_default() += count;
+        }
+        let length = part.length.as_secs_f64();
+        if part.plants.is_empty() {
+            *seconds.entry(part.plant).or_default() += length;
+        }
+        for (state, share) in &part.plants {
+            *seconds.entry(*state).or_default() += share * length;
+        }
+    }
+    let total: f64 = seconds.values().sum();
+    let longest = seconds.iter().max_by(|(_, one), (_, other)| one.total_cmp(other));
+    average.plant = longest.map_or(average.plant, |(state, _)| *state);
+    if seconds.len() > 1 {
+        average.plants = seconds.into_iter().map(|(state, seconds)| (state, seconds / total)).collect();
+    }
+    companions(&mut average, &valid);
+    average.mass = total_mass(&valid);
+    if let Some(part) = valid.last() {
+        average.used.numbers = part.used.numbers.clone();
+    }
+    let spread = valid.first().zip(valid.last()).map(|(first, last)| last.key.start.since(first.key.start));
+    let serviced = [InstrumentState::Calibration, InstrumentState::Maintenance];
+    let evidence = Evidence {
+        expected,
+        valid: average.valid,
+        parts: valid.iter().fold(0, |bits, part| bits | 1 << part_of(part, block, rules.validity.parts)),
+        spread: spread.unwrap_or_default(),
+        length: block.length(),
+        serviced: parts.iter().any(|part| serviced.contains(&part.state)),
+    };
+    let lost = |state: InstrumentState| parts.iter().filter(|part| part.state == state).count() as u32;
+    let silent = expected.saturating_sub(parts.len() as u32);
+    average.state = match (rules.validity.holds(&evidence), average.mean) {
+        (true, Some(_)) => InstrumentState::Valid,
+        (true, None) => InstrumentState::Suspect,
+        (false, _) => most(|state| lost(state) + if state == InstrumentState::Missing { silent } else { 0 }),
+    };
+    let base = mean_of(|part| part.validated);
+    block::validate(&mut average, assignment, base);
+    average
+}
+
+fn counts(part: &Average, rules: &Rules) -> bool {
+    part.state == InstrumentState::Valid && rules.validity.plants.contains(&part.plant)
+}
+
+fn mean(assignment: &Assignment, valid: &[&&Average]) -> Option<f64> {
+    let means = || valid.iter().filter_map(|part| part.mean);
+    match assignment.chain.mean {
+        Mean::Arithmetic => exact_mean(means()),
+        Mean::HydrogenActivity => exact_mean(means().map(hydrogen_activity)).map(ph_of_activity),
+        Mean::FlowWeighted => {
+            let (mut sum, mut weights) = (ExactSum::default(), ExactSum::default());
+            for part in valid {
+                let flow = part.used.companions.get(Role::Flow.name()).and_then(|flow| flow.mean).unwrap_or(1.0);
+                let weight = flow * part.length.as_secs_f64();
+                sum.add(part.mean.unwrap_or(0.0) * weight);
+                weights.add(weight);
+            }
+            Some(sum.value() / weights.value()).filter(|mean| mean.is_finite())
+        }
+    }
+}
+
+fn exact_mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (mut sum, mut count) = (ExactSum::default(), 0_u32);
+    for value in values {
+        sum.add(value);
+        count += 1;
+    }
+    Some(sum.value() / f64::from(count)).filter(|mean| mean.is_finite())
+}
+
+fn companions(average: &mut Average, valid: &[&&Average]) {
+    for role in Role::ALL {
+        let uses = || valid.iter().filter_map(|part| part.used.companions.get(role.name()));
+        if uses().next().is_none() {
+            continue;
+        }
+        let sum = |pick: fn(&Companionship) -> u32| uses().map(pick).sum();
+        let companion = Companionship {
+            mean: exact_mean(uses().filter_map(|companion| companion.mean)),
+            measured: sum(|of| of.measured),
+            held: sum(|of| of.held),
+            substituted: sum(|of| of.substituted),
+            missing: sum(|of| of.missing),
+        };
+        average.used.companions.insert(role.name().to_owned(), companion);
+    }
+}
+
+/// What the blocks emitted together, and at what rate while they counted.
+fn total_mass(valid: &[&&Average]) -> Option<Mass> {
+    let weighed = || valid.iter().filter_map(|part| Some((part.mass?.kg, part.length.as_secs_f64())));
+    weighed().next()?;
+    let (mut kg, mut seconds) = (ExactSum::default(), 0.0);
+    weighed().for_each(|(mass, length)| {
+        kg.add(mass);
+        seconds += length;
+    });
+    let kg = kg.value();
+    Some(Mass { g_s: kg * 1000.0 / seconds, kg })
+}
+
+fn part_of(part: &Average, block: Span, parts: u32) -> u32 {
+    let (offset, length) = (part.key.start.since(block.start).as_nanos(), block.length().as_nanos().max(1));
+    u32::try_from(offset * u128::from(parts.min(u64::BITS)) / length).unwrap_or(0).min(u64::BITS - 1)
+}

@@ -23,6 +23,8 @@ pub enum GapCause {
     Storage,
     /// The driver fell, or was parked.
     PluginParked,
+    /// The plausibility gate did not let count what the instrument said.
+    Gate,
     /// The plant did something in which the rule set does not count.
     Plant,
     /// The configuration did not yet, or no longer, say where the values come from, or named a point that is not there.
@@ -48,6 +50,7 @@ impl GapCause {
             GapCause::DiskFull => "disk_full",
             GapCause::Storage => "storage",
             GapCause::PluginParked => "plugin_parked",
+            GapCause::Gate => "gate",
             GapCause::Plant => "plant",
             GapCause::Configuration => "configuration",
         }

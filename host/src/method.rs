@@ -315,6 +315,8 @@ pub struct Calibration {
 pub struct Constants {
     /// Zero degrees Celsius in K, and with it the standard temperature: 273.15, or 273 in some regimes.
     pub zero_celsius: f64,
+    /// Standard temperature, °C: 0, or 20 in the US.
+    pub standard_celsius: f64,
     /// Standard pressure in Pa.
     pub pressure: f64,
     /// Volume of a mole of gas at standard conditions in L/mol: 22.414, or 22.4 in some regimes.

@@ -188,6 +188,11 @@ impl Qualifiers {
         Qualifiers(self.0 | other.0)
     }
 
+    /// This set, but for those of the other.
+    pub fn without(self, other: Qualifiers) -> Qualifiers {
+        Qualifiers(self.0 & !other.0)
+    }
+
     /// True when every remark of `other` is here.
     pub fn contains(self, other: Qualifiers) -> bool {
         self.0 & other.0 == other.0

@@ -183,10 +183,10 @@ pub async fn release(arguments: ReleaseArguments) -> anyhow::Result<ExitCode> {
     }
     let release = journal::Release { source, from, to, reason, author };
     let queued = control::ask(&origin.file()?, Request::Release(release)).await.context("release")?;
-    say(format_args!("{queued} deliveries are queued; they are marked implausible, and the release is recorded"));
     if queued == "0" {
         say(format_args!("nothing of that period was held; `tutin deliveries --state held` lists what is"));
         return Ok(ExitCode::FAILURE);
     }
+    say(format_args!("{queued} deliveries are queued; they are marked implausible, and the release is recorded"));
     Ok(ExitCode::SUCCESS)
 }

@@ -187,6 +187,9 @@ impl Taken<'_> {
             Some(Duct::Velocity { .. }) => [Some((from, "m/s", "duct")), Some(("m3/h", unit, "unit"))],
             Some(Duct::Pitot { .. }) => [Some((from, "Pa", "duct")), Some(("m3/h", unit, "unit"))],
         };
+        if let Some(mistake) = self.basis(from, unit, convertible) {
+            return Some(mistake);
+        }
         let role = self.role.map(|role| (unit, role.unit(), "unit"));
         for (from, to, option) in [signal, steps[0], steps[1], role].into_iter().flatten().filter(|(a, b, _)| a != b) {
             if from.is_empty() {
@@ -197,6 +200,24 @@ impl Taken<'_> {
                 let (from, to) = (from.to_owned(), to.to_owned());
                 return Some((option, Mistake::UnitsDoNotConvert { from, to, cause }));
             }
+        }
+        None
+    }
+}
+
+impl Taken<'_> {
+    /// Whether temperature, pressure and moisture have a meaning for what is measured.
+    fn basis(&self, from: &str, unit: &str, convertible: &Convertible<'_>) -> Option<(&'static str, Mistake)> {
+        let no_gas = Gas { parameter: "", molar_mass: None };
+        let is = |unit: &str, of: &str| unit == of || convertible(unit, of, no_gas).is_ok();
+        let (is_flow, is_concentration) = (is(unit, "m3/h"), is(unit, "mg/m3"));
+        let chain = &self.parameter.chain;
+        let what = |what: &'static str, unit: &str| Mistake::BasisWithoutMeaning { what, unit: unit.to_owned() };
+        if chain.actual && !is_flow && !(is_concentration && is(from, "mg/m3")) {
+            return Some(("conditions", what("conditions = \"actual\"", from)));
+        }
+        if chain.wet && !is_flow && !is_concentration && !is(unit, "%") {
+            return Some(("moisture", what("moisture = \"wet\"", unit)));
         }
         None
     }

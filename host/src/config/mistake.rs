@@ -51,6 +51,14 @@ pub(crate) enum Mistake {
         "0s has no count of expected samples, and source {source_name:?} takes parameters from this device; give it a time"
     )]
     NoInterval { source_name: String },
+    #[error("a limit for rule set {rule_set:?}, which source {source_name:?} does not use")]
+    LimitWithoutRuleSet { rule_set: String, source_name: String },
+    #[error("{what} has no meaning for {unit}")]
+    BasisWithoutMeaning { what: &'static str, unit: String },
+    #[error("parameter {parameter:?} is {other} already: a parameter can be one companion")]
+    CompanionTwice { parameter: String, other: &'static str },
+    #[error("a day of {zone} does not begin with a block of {of} of rule set {from:?}")]
+    DayBetweenBlocks { zone: String, of: String, from: String },
     #[error("a companion needs a parameter, a substitute, or both")]
     CompanionOfNothing,
     #[error("a parameter is taken from a point or follows from others, not both: leave device and point out")]
@@ -144,6 +152,10 @@ impl Mistake {
                 "add [sources.NAME.companions.{role}] with a parameter of the source, a substitute, or both"
             )),
             Mistake::BaseNotUsed { from, .. } => Some(format!("add {from:?} to the rule_sets of the source")),
+            Mistake::BasisWithoutMeaning { .. } => Some(
+                "temperature, pressure and moisture are steps of flows and mass concentrations, moisture of fractions too".to_owned(),
+            ),
+            Mistake::DayBetweenBlocks { .. } => Some("blocks are multiples of UTC: make the day from shorter ones".to_owned()),
             Mistake::BlockOfLonger { .. } => {
                 Some("the longer block must hold a whole number of the shorter".to_owned())
             }

@@ -63,17 +63,12 @@ impl Derivation {
 
     /// Takes up what the journal tells of alarms, of zero and span readings, and of late samples that no revision has yet.
     pub fn take_up(&self, reader: &Reader) -> Result<(), JournalError> {
-        let mut inner = self.lock();
-        let mut late: Vec<LateBlock> = Vec::new();
+        let (mut changes, mut readings, mut late) = (Vec::new(), Vec::new(), Vec::new());
         reader.events_of(&["alarm", "zero_span", "late_readings"], |at, event| {
-            if let Some(change) = event.as_alarm(at) {
-                inner.guard.restore(&change);
-            }
+            changes.extend(event.as_alarm(at));
             match event {
                 Event::ZeroSpan { source, parameter, kind, value, .. } => {
-                    if let Ok(kind) = serde_json::from_value(kind.into()) {
-                        inner.guard.restore_reading(&source, &parameter, kind, value);
-                    }
+                    readings.push((source, parameter, kind, value))
                 }
                 Event::LateReadings { source, rule_set, start, since } => {
                     late.push(LateBlock { source, rule_set, start, since });
@@ -81,12 +76,15 @@ impl Derivation {
                 _ => {}
             }
         })?;
-        for block in late {
-            let LateBlock { source, rule_set, start, since } = block;
-            if !is_revised(reader, &source, &rule_set, start, since)? {
-                inner.late.insert((source, rule_set, start), since);
+        let late = unrevised(reader, late)?;
+        let mut inner = self.lock();
+        changes.iter().for_each(|change| inner.guard.restore(change));
+        for (source, parameter, kind, value) in readings {
+            if let Ok(kind) = serde_json::from_value(kind.into()) {
+                inner.guard.restore_reading(&source, &parameter, kind, value);
             }
         }
+        inner.late.extend(late);
         Ok(())
     }
 
@@ -145,7 +143,14 @@ impl Derivation {
     fn note_findings(&self, inner: &mut Inner) {
         for Stopped { source, parameter, rule_set, incident } in inner.line.stopped() {
             let (code, value) = (incident.code.name(), Some(incident.raw).filter(|raw| raw.is_finite()));
-            warn!("source {source}, {parameter}: {} is implausible ({code}) and does not count", incident.raw);
+            let shown = match incident.value {
+                Some(value) => format!("{value} {}, from {} of the instrument,", incident.unit, incident.raw),
+                None => incident.raw.to_string(),
+            };
+            warn!(
+                "source {source}, {parameter}: {shown} at {} is implausible ({code}) and does not count",
+                incident.at
+            );
             let code = code.to_owned();
             let event = Event::Implausible { source, parameter, rule_set, code, at: incident.at, value };
             inner.occurred.push(plain(event));
@@ -207,26 +212,33 @@ impl Derivation {
             }
         }
         if let Some(from) = fresh.needs_readings_from() {
-            reader.replay(from.before(CLOCK_SLACK)..Timestamp(i64::MAX), |entry, set| fresh.take(entry, &set))?;
+            let during = from.before(CLOCK_SLACK)..Timestamp(i64::MAX);
+            // It goes on to what was committed when it began, which may be behind what was last before.
+            let last = reader.replay(during, |entry, set| fresh.take(entry, &set))?;
+            through = through.max(last.unwrap_or(0));
         }
         fresh.seen(through);
+        // What the gate stops now it told of at its time. Readings that were late at theirs are late again, and most have their revision.
+        fresh.stopped();
+        let late = unrevised(reader, fresh.late_blocks())?;
         // The long part is done without the lock, which the journal's writer needs; what was committed meanwhile is little.
         let mut inner = self.lock();
+        inner.late.extend(late);
         if let Some(from) = oldest {
             let mut outages = Outages::default();
             reader.events(from.before(EVENT_SLACK)..Timestamp(i64::MAX), |at, event| note(&mut outages, at, &event))?;
             inner.outages = outages;
         }
-        for (place, set) in reader.readings_after(Cursor { entry: through, item: u32::MAX })? {
-            through = place.entry;
-            fresh.take(place.entry, &set);
-        }
-        fresh.seen(through);
-        // Those that were late at their time are late in the replay too, and most have their revision.
-        for LateBlock { source, rule_set, start, since } in fresh.late_blocks() {
-            if !is_revised(reader, &source, &rule_set, start, since)? {
-                inner.late.insert((source, rule_set, start), since);
+        loop {
+            let committed = reader.readings_after(Cursor { entry: through, item: u32::MAX })?;
+            if committed.is_empty() {
+                break;
             }
+            for (place, set) in committed {
+                through = place.entry;
+                fresh.take(place.entry, &set);
+            }
+            fresh.seen(through);
         }
         inner.line.adopt(fresh);
         Ok(over)
@@ -288,6 +300,13 @@ impl Derive for Derivation {
         self.tell(&mut inner);
     }
 
+    fn revised(&mut self, averages: &[Average]) {
+        let mut inner = self.lock();
+        for average in averages {
+            inner.line.recall_newest(average);
+        }
+    }
+
     fn occurred(&mut self) -> Vec<Occurred> {
         std::mem::take(&mut self.lock().occurred)
     }
@@ -325,19 +344,22 @@ impl Derive for Derivation {
     }
 }
 
-/// Whether the averages of a block have what was received at this moment, or there are none.
-fn is_revised(
+/// Those of the blocks whose averages do not have what came late, and when it came.
+fn unrevised(
     reader: &Reader,
-    source: &str,
-    rule_set: &str,
-    start: Timestamp,
-    since: Timestamp,
-) -> Result<bool, JournalError> {
-    let stored = reader.newest_averages(start..Timestamp(start.0.saturating_add(1)))?;
-    let its = || stored.iter().filter(|stored| stored.key.source == source && stored.key.rule_set == rule_set);
-    // Only parameters that came out otherwise have another revision.
-    let has = |stored: &Average| stored.received_until.is_some_and(|until| until > since);
-    Ok(its().next().is_none() || its().any(has))
+    blocks: Vec<LateBlock>,
+) -> Result<Vec<((String, String, Timestamp), Timestamp)>, JournalError> {
+    let mut found = Vec::new();
+    for LateBlock { source, rule_set, start, since } in blocks {
+        let stored = reader.newest_averages(start..Timestamp(start.0.saturating_add(1)))?;
+        let its = || stored.iter().filter(|stored| stored.key.source == source && stored.key.rule_set == rule_set);
+        // Only parameters that came out otherwise have another revision.
+        let has = |stored: &Average| stored.received_until.is_some_and(|until| until > since);
+        if its().next().is_some() && !its().any(has) {
+            found.push(((source, rule_set, start), since));
+        }
+    }
+    Ok(found)
 }
 
 /// An event that is recorded and goes nowhere.
@@ -355,6 +377,11 @@ fn gap(outages: &Outages, closed: &Closed) -> Option<Gap> {
         }
         (InstrumentState::Missing, None) if *idle => {
             Some(Gap { cause: GapCause::Plant, detail: format!("the plant was {}", average.plant.name()) })
+        }
+        // The instrument stood for what the gate did not let count.
+        (InstrumentState::Suspect, _) if !average.implausible.is_empty() => {
+            let codes = average.implausible.iter().map(|(code, count)| format!("{code} ({count} samples)"));
+            Some(Gap { cause: GapCause::Gate, detail: codes.collect::<Vec<_>>().join(", ") })
         }
         // Enough came, and something that it had to be computed with did not.
         (InstrumentState::Missing, None) if average.valid > 0 && !average.notes.is_empty() => {

@@ -132,7 +132,7 @@ fn derive(
         let (short, longer) = groups.entry(digest).or_default();
         if assignment.rules.from.is_some() {
             longer.push((average, assignment));
-        } else if average.key.start < kept_from {
+        } else if average.key.start.before(reach(&assignment)) < kept_from {
             outcome.without_readings += 1;
         } else {
             short.push((average, assignment));
@@ -162,6 +162,11 @@ fn recipe<'a>(all: &'a [Assignment], average: &Average) -> Option<&'a Assignment
     })
 }
 
+/// How far before a block its companions may have been measured.
+fn reach(assignment: &Assignment) -> Duration {
+    assignment.companions.values().map(|companion| companion.reach()).sum()
+}
+
 /// All parameters of the sources and rule sets that are wanted: each may need the others.
 fn from_readings(
     reader: &mut Reader,
@@ -184,7 +189,7 @@ fn from_readings(
             line.assign(assignment.clone(), *start, 0);
         }
     }
-    let mut latest = over;
+    let (mut latest, mut fresh) = (over, HashMap::new());
     for (average, assignment) in wanted {
         if let Some(until) = until.or(average.received_until) {
             line.reopen(&assignment.source, &assignment.rule_set, average.key.start, until);
@@ -193,9 +198,24 @@ fn from_readings(
     }
     recall(reader, &mut line)?;
     if let Some(from) = line.needs_readings_from() {
-        reader.replay(from.before(CLOCK_SLACK)..latest.after(LATEST_COMMIT), |entry, set| line.take(entry, &set))?;
+        let mut through = Timestamp(i64::MIN);
+        reader.replay(from.before(CLOCK_SLACK)..latest.after(LATEST_COMMIT), |entry, set| {
+            let times = &set.columns.times;
+            let is_later = |at: &Timestamp| *at >= over;
+            if if times.is_empty() { is_later(&set.received_at) } else { times.iter().all(is_later) } {
+                return;
+            }
+            // What is over is closed on the way, or a month of samples would wait in memory.
+            let done = set.received_at.before(LATEST_COMMIT).min(over);
+            if latest == over && done > through.after(CLOCK_SLACK) {
+                through = done;
+                fresh.extend(closed(&mut line, done));
+            }
+            line.take(entry, &set);
+        })?;
     }
-    Ok(closed(&mut line, over))
+    fresh.extend(closed(&mut line, over));
+    Ok(fresh)
 }
 
 /// Longer blocks, from stored ones and those that just came out.
@@ -220,9 +240,7 @@ fn from_blocks(
     }
     recall(reader, &mut line)?;
     for average in fresh.values() {
-        // It stands for the revision that is stored, or for the next one.
-        let key = crate::average::AverageKey { revision: u32::MAX, ..average.key.clone() };
-        line.recall(&Average { key, ..average.clone() });
+        line.recall_newest(average);
     }
     Ok(closed(&mut line, over))
 }

@@ -107,6 +107,16 @@ mod tests {
         vec![of("short", SECOND, None), of("long", 2 * SECOND, Some("short"))]
     }
 
+    fn catalog() -> Arc<DeviceCatalog> {
+        let point = Point { id: "no2".into(), label: String::new(), unit: "mg/m3".into(), kind: PointKind::Number };
+        Arc::new(DeviceCatalog {
+            device: "d".into(),
+            plugin: String::new(),
+            plugin_digest: String::new(),
+            points: vec![point],
+        })
+    }
+
     fn set(catalog: &Arc<DeviceCatalog>, sampled: Timestamp, value: f64) -> Arc<PollSet> {
         let columns = Columns {
             points: vec![0],
@@ -145,14 +155,9 @@ mod tests {
         journal.event(Event::Streams { configuration: "c".into(), streams }).await.unwrap();
         let begin = Timestamp::now();
         derivation.assign(assignments(), &mut journal.reader().unwrap(), begin).unwrap();
-        let point = Point { id: "no2".into(), label: String::new(), unit: "mg/m3".into(), kind: PointKind::Number };
-        let catalog = Arc::new(DeviceCatalog {
-            device: "d".into(),
-            plugin: String::new(),
-            plugin_digest: String::new(),
-            points: vec![point],
-        });
-        journal.append(set(&catalog, begin, 10.0)).await.unwrap();
+        let catalog = catalog();
+        let start = begin.block_start(SECOND);
+        journal.append(set(&catalog, start.after(Duration::from_millis(100)), 10.0)).await.unwrap();
         let of = |all: &[Average], rule_set: &str| {
             let holds = |average: &&Average| average.key.start <= begin && begin < average.end();
             all.iter().filter(|average| average.key.rule_set == rule_set).find(holds).cloned()
@@ -160,7 +165,7 @@ mod tests {
         until(&journal, "both blocks", |all| of(all, "long").is_some()).await;
         let reviser = Reviser::start(journal.clone(), derivation.clone(), Duration::from_millis(300));
 
-        journal.append(set(&catalog, begin.after(Duration::from_nanos(1)), 20.0)).await.unwrap();
+        journal.append(set(&catalog, start.after(Duration::from_millis(600)), 20.0)).await.unwrap();
 
         let revised = |all: &[Average], name: &str| of(all, name).is_some_and(|average| average.key.revision == 1);
         let all = until(&journal, "both revisions", |all| revised(all, "short") && revised(all, "long")).await;
@@ -190,13 +195,7 @@ mod tests {
         let (journal, running) = Journal::open(&file, &settings, before.clone()).unwrap();
         let begin = Timestamp::now();
         before.assign(assignments(), &mut journal.reader().unwrap(), begin).unwrap();
-        let point = Point { id: "no2".into(), label: String::new(), unit: "mg/m3".into(), kind: PointKind::Number };
-        let catalog = Arc::new(DeviceCatalog {
-            device: "d".into(),
-            plugin: String::new(),
-            plugin_digest: String::new(),
-            points: vec![point],
-        });
+        let catalog = catalog();
         until(&journal, "a block", |all| !all.is_empty()).await;
         journal.append(set(&catalog, begin, 10.0)).await.unwrap();
         journal.flush().await.unwrap();

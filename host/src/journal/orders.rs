@@ -18,6 +18,8 @@ pub trait Derive: Send + 'static {
     fn happened(&mut self, at: Timestamp, event: &Event);
     /// What follows at this moment from all that was committed before it.
     fn derive(&mut self, now: Timestamp) -> Vec<Derived>;
+    /// These averages have another revision now.
+    fn revised(&mut self, _averages: &[Average]) {}
     /// What was found on the way since the last call.
     fn occurred(&mut self) -> Vec<Occurred> {
         Vec::new()

@@ -9,7 +9,7 @@ use super::schema::KIND_DELIVERIES;
 use super::store::{Commit, length_s, length_s_of, sha256};
 use crate::average::Average;
 use crate::gap::{Gap, GapCause};
-use crate::status::InstrumentState;
+use crate::status::{InstrumentState, Qualifiers};
 use crate::time::Timestamp;
 
 impl Commit<'_> {
@@ -98,11 +98,13 @@ impl Commit<'_> {
                 .query_row(of, |row| row.get(0))?;
             let of = params![key.source, key.parameter, key.rule_set, key.start.0, length_s_of(average.length)];
             let mut statement = self.transaction.prepare_cached(
-                "SELECT sink, max(key) FROM delivery WHERE source = ?1 AND parameter = ?2 AND rule_set = ?3 AND start = ?4 \
+                "SELECT sink, max(key), max(CASE WHEN state = 'held' THEN answer END) FROM delivery WHERE source = ?1 AND parameter = ?2 AND rule_set = ?3 AND start = ?4 \
                  AND length_s = ?5 GROUP BY sink",
             )?;
-            let sinks = statement.query_map(of, |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
-            let sinks = sinks.collect::<Result<Vec<_>, _>>()?;
+            let sinks = statement.query_map(of, |row| {
+                Ok(((row.get::<_, String>(0)?, row.get::<_, String>(1)?), row.get::<_, Option<String>>(2)?))
+            })?;
+            let (sinks, held): (Vec<_>, Vec<_>) = sinks.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
             key.revision = newest.map_or(0, |newest| newest + 1);
             // A key ends with the revision.
             let deliveries = sinks.into_iter().map(|(sink, known)| {
@@ -111,7 +113,10 @@ impl Commit<'_> {
             });
             let deliveries = deliveries.collect();
             let gap = self.gap_of(&average)?;
-            derived.push(Derived { deliveries, average, gap, hold: None });
+            // A block that waits for a person goes on waiting, as long as something in it is implausible.
+            let implausible = average.qualifiers.contains(Qualifiers::IMPLAUSIBLE);
+            let hold = held.into_iter().flatten().next().filter(|_| implausible);
+            derived.push(Derived { deliveries, average, gap, hold });
         }
         self.averages(&derived)
     }

@@ -168,8 +168,12 @@ impl Reader {
         Ok(averages)
     }
 
-    /// Hands over every poll set that was committed in this time, with its entry.
-    pub fn replay(&mut self, during: Range<Timestamp>, mut each: impl FnMut(u64, PollSet)) -> Result<(), JournalError> {
+    /// Hands over every poll set that was committed in this time, with its entry. Returns the last entry of that time.
+    pub fn replay(
+        &mut self,
+        during: Range<Timestamp>,
+        mut each: impl FnMut(u64, PollSet),
+    ) -> Result<Option<u64>, JournalError> {
         let edge = |sql: &str, at: Timestamp| -> Result<Option<u64>, JournalError> {
             let seq: Option<i64> =
                 self.connection.query_row(sql, params![KIND_READINGS, at.0], |row| row.get(0)).optional()?;
@@ -177,14 +181,14 @@ impl Reader {
         };
         let first = edge(FIRST_BLOCK, during.start)?;
         let last = edge(LAST_BLOCK, during.end)?;
-        let (Some(mut next), Some(last)) = (first, last) else { return Ok(()) };
+        let (Some(mut next), Some(last)) = (first, last) else { return Ok(None) };
         while let Some((entry, payload)) = self.next_block(next)?.filter(|(entry, _)| *entry <= last) {
             for set in self.decode(entry, &payload)? {
                 each(entry, set);
             }
             next = entry + 1;
         }
-        Ok(())
+        Ok(Some(last))
     }
 
     /// From when on the journal still holds all readings.

@@ -175,6 +175,9 @@ impl<D: Derive> Writer<D> {
         if let Some(entry) = entry {
             self.derive.committed(entry, &group.sets);
         }
+        if !group.revisions.is_empty() {
+            self.derive.revised(&group.revisions);
+        }
         // Who asked may have gone.
         for done in group.done {
             let _ = done.send(());

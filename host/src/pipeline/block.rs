@@ -49,20 +49,21 @@ pub fn empty(assignment: &Assignment, unit: &str, block: Span, configuration: &s
 /// What the samples of a block make. `window`: `None` when there was not even a reading that says why it has no value.
 pub fn of_samples(member: &Member, window: Option<&Window>, block: Span, configuration: &str) -> Draft {
     let assignment = &member.assignment;
-    let mut average = empty(assignment, member.unit(), block, configuration);
+    let blank = Window::default();
+    let window = window.unwrap_or(&blank);
+    let unit = if window.seen() { member.unit() } else { member.unit_said() };
+    let mut average = empty(assignment, unit, block, configuration);
     let Input::Point { interval, .. } = &assignment.input else { return Draft { average, idle: false } };
     average.expected = expected(block.length(), *interval);
     average.received_until = member.until.get(&block.start).copied();
-    let blank = Window::default();
-    let window = window.unwrap_or(&blank);
     let (chain, rules) = (&assignment.chain, &assignment.rules);
     if window.seen() {
         // Of a block without a reading nobody can say what unit the instrument had.
         member.unit_raw().clone_into(&mut average.unit_raw);
     }
-    (average.received, average.valid) = (window.received, window.valid);
-    average.coverage = coverage(window.valid, average.expected);
-    if window.valid > 0 {
+    (average.received, average.valid) = (window.received, window.distinct);
+    average.coverage = coverage(window.distinct, average.expected);
+    if window.distinct > 0 {
         (average.mean_raw, average.mean) = (window.mean_raw(), window.mean(chain.mean));
         (average.min, average.max) = (Some(window.min), Some(window.max));
     }
@@ -86,20 +87,22 @@ pub fn of_samples(member: &Member, window: Option<&Window>, block: Span, configu
             }
         }
     }
-    if window.valid > 0 {
+    if window.distinct > 0 {
         average.used.numbers = numbers(member);
     }
     let evidence = Evidence {
         expected: average.expected,
-        valid: window.valid,
+        valid: window.distinct,
         parts: window.parts,
         spread: window.counted.map_or(std::time::Duration::ZERO, |(first, last)| last.since(first)),
         length: block.length(),
         serviced: window.serviced(),
     };
     let counts = rules.validity.holds(&evidence);
+    average.notes.extend(rules.validity.parts_lack(&evidence));
     let cause = window.cause(average.expected);
-    let idle = !counts && window.idle > 0 && window.idle >= average.expected.saturating_sub(window.valid).div_ceil(2);
+    let idle =
+        !counts && window.idle > 0 && window.idle >= average.expected.saturating_sub(window.distinct).div_ceil(2);
     average.state = match (counts, average.mean) {
         (true, Some(_)) => InstrumentState::Valid,
         // A sum beyond all numbers.
@@ -149,6 +152,7 @@ pub fn numbers(member: &Member) -> BTreeMap<String, f64> {
     }
     if chain.actual || matches!(chain.duct, Some(Duct::Pitot { .. })) {
         note("zero_celsius", rules.constants.zero_celsius);
+        note("standard_celsius", rules.constants.standard_celsius);
         note("standard_pressure", rules.constants.pressure);
     }
     if let Some(coefficient) = chain.per_kelvin {
@@ -212,11 +216,6 @@ pub fn validate(average: &mut Average, assignment: &Assignment, base: Option<f64
         average.state = InstrumentState::Missing;
         return;
     };
-    if let Some(confidence) = assignment.confidence
-        && assignment.rules.from.is_none()
-    {
-        value = statistics::subtract_confidence(value, confidence.share, confidence.limit);
-    }
     if value < 0.0 {
         match assignment.rules.negative {
             Negative::Keep => {}
@@ -227,6 +226,11 @@ pub fn validate(average: &mut Average, assignment: &Assignment, base: Option<f64
                 return;
             }
         }
+    }
+    if let Some(confidence) = assignment.confidence
+        && assignment.rules.from.is_none()
+    {
+        value = statistics::subtract_confidence(value, confidence.share, confidence.limit);
     }
     average.validated = Some(value);
     if assignment.limit.is_some_and(|limit| value > limit) {
@@ -268,7 +272,8 @@ pub fn derived(
     average.received = inputs.iter().map(|input| input.received).min().unwrap_or(0);
     average.valid = inputs.iter().map(|input| input.valid).min().unwrap_or(0);
     average.coverage = inputs.iter().map(|input| input.coverage).fold(1.0, f64::min);
-    average.qualifiers = inputs.iter().fold(Qualifiers::DERIVED, |qualifiers, input| qualifiers.with(input.qualifiers));
+    let remarks = inputs.iter().fold(Qualifiers::DERIVED, |remarks, input| remarks.with(input.qualifiers));
+    average.qualifiers = remarks.without(Qualifiers::ABOVE_LIMIT);
     if let Some(first) = inputs.first() {
         (average.plant, average.plants) = (first.plant, first.plants.clone());
     }

@@ -137,6 +137,17 @@ impl Chain {
             Some(Duct::Pitot { .. }) => "Pa",
         };
         let outward = if self.duct.is_some() { Conversion::between("m3/h", unit, None)? } else { Conversion::NONE };
+        let (of_point, of_value) = (kind(from), kind(unit));
+        let is_flow = of_value == Some(Kind::VolumeFlow);
+        let is_concentration = of_value == Some(Kind::MassConcentration);
+        if self.actual && !is_flow && !(is_concentration && of_point != Some(Kind::Fraction)) {
+            let why = "it is for flows and for mass concentrations that were measured as such";
+            return Err(UnitError::Basis { option: "conditions = \"actual\"", unit: from.to_owned(), why });
+        }
+        if self.wet && !is_flow && !is_concentration && of_value != Some(Kind::Fraction) {
+            let why = "it is for flows, concentrations and fractions";
+            return Err(UnitError::Basis { option: "moisture = \"wet\"", unit: unit.to_owned(), why });
+        }
         let role = role.map_or(Ok(Conversion::NONE), |role| Conversion::between(unit, role.unit(), None))?;
         Ok(Units {
             inward: Conversion::between(from, working, gas)?,

@@ -15,7 +15,7 @@ use super::recipe::{Assignment, Input};
 use super::rules::Rules;
 use super::track::{Known, Track};
 use super::units::Conversion;
-use crate::average::Average;
+use crate::average::{Average, AverageKey};
 use crate::method::{Action, Companions, Plant, Role, Substitution};
 use crate::reading::{DeviceCatalog, PollSet, Value};
 use crate::status::{InstrumentState, PlantState, Qualifiers};
@@ -49,8 +49,8 @@ pub struct Group {
     companions: Companions,
     tracks: [Track; Role::ALL.len()],
     plant: PlantTrack,
-    /// The last valid block of each role: its mean and its end.
-    held: [Option<(f64, Timestamp)>; Role::ALL.len()],
+    /// Valid blocks of each role that may be held: their ends and means, in order.
+    held: [Vec<(Timestamp, f64)>; Role::ALL.len()],
     /// Blocks that these are made from, the newest revision of each.
     parts: BTreeMap<Timestamp, Vec<Average>>,
     /// What counted of each parameter's last blocks, where the rule set may have to substitute.
@@ -86,6 +86,10 @@ impl Group {
         let rank = |member: &Member| (member.role.is_none(), member.role, member.assignment.parameter.clone());
         let place = self.members.partition_point(|other| rank(other) < rank(&member));
         self.members.insert(place, member);
+        let lookback = self.reach();
+        for member in self.members.iter_mut().filter(|member| !member.reach().is_zero()) {
+            member.lookback = lookback;
+        }
     }
 
     /// The rule set that it is made from.
@@ -104,7 +108,8 @@ impl Group {
             Some(Plant::Point { fresh, .. }) => *fresh,
             _ => Duration::ZERO,
         };
-        self.members.iter().map(Member::reach).max().unwrap_or_default().max(plant)
+        // A companion may need companions itself, each as far back again.
+        self.members.iter().map(Member::reach).sum::<Duration>() + plant
     }
 
     /// How far before its oldest open block stored averages still matter.
@@ -144,6 +149,13 @@ impl Group {
         let Some((_, Some(index))) = self.plant.place else { return };
         let Some(plant) = self.members.first().map(|member| member.assignment.plant.clone()) else { return };
         for reading in set.readings().filter(|reading| reading.index == index) {
+            // What is late or from another time is so for everything that is measured.
+            let closes = self.rules.grid.block(reading.sampled_at).end.after(self.rules.lateness);
+            let gate = self.members.first().map(|member| &member.assignment.gate);
+            let wrong = gate.and_then(|gate| gate.time(reading.sampled_at, reading.received_at));
+            if reading.received_at >= closes || wrong.is_some() {
+                continue;
+            }
             let state = match (reading.state, reading.value) {
                 (InstrumentState::Valid | InstrumentState::Manual, Value::Text(text)) => plant.read(text),
                 (InstrumentState::Valid | InstrumentState::Manual, Value::Number(number)) => {
@@ -179,6 +191,16 @@ impl Group {
                 let counted = self.counted.entry(average.key.parameter.clone()).or_default();
                 counted.insert(average.key.start, value);
             }
+        }
+    }
+
+    /// Takes an average that just came out: no stored revision of its block is newer.
+    pub fn recall_newest(&mut self, average: &Average) {
+        let concerns = average.key.source == self.source
+            && (self.from() == Some(average.key.rule_set.as_str()) || self.rule_set == average.key.rule_set);
+        if concerns {
+            let key = AverageKey { revision: u32::MAX, ..average.key.clone() };
+            self.recall(&Average { key, ..average.clone() });
         }
     }
 
@@ -248,20 +270,26 @@ impl Group {
         }
         for closed in &mut closed {
             self.hold(&closed.average);
-            self.substitute(&mut closed.average);
+            self.substitute(closed);
         }
         closed
     }
 
     /// What the rule set orders in place of a block that does not count; one that does is remembered.
-    fn substitute(&mut self, average: &mut Average) {
+    fn substitute(&mut self, closed: &mut Closed) {
+        let Closed { average, idle, .. } = closed;
         let Substitution::Spread { of } = self.rules.substitution else { return };
         let length = self.rules.grid.length();
         let counted = self.counted.entry(average.key.parameter.clone()).or_default();
         counted.retain(|start, _| *start >= average.key.start.before(length * of));
         match (average.state, average.validated) {
             (InstrumentState::Valid, Some(value)) => drop(counted.insert(average.key.start, value)),
-            _ => block::substitute(average, &counted.values().copied().collect::<Vec<_>>()),
+            // A plant that does nothing emits nothing.
+            _ if *idle => {}
+            _ => {
+                let before: Vec<f64> = counted.range(..average.key.start).map(|(_, value)| *value).collect();
+                block::substitute(average, &before);
+            }
         }
     }
 
@@ -343,7 +371,7 @@ impl Group {
             closed.push(self.closed(member, average, false));
         }
         for closed in &mut closed {
-            self.substitute(&mut closed.average);
+            self.substitute(closed);
         }
         closed
     }
@@ -371,8 +399,11 @@ impl Group {
             let mean = is_valid.then_some(draft.average.mean).flatten()?;
             Some((role_value(member, &draft.average.unit, role, mean)?, Duration::ZERO))
         });
-        let held = self.held.get(role as usize).copied().flatten();
-        let held = held.map(|(value, end)| (value, block.end.since(end)));
+        let held = self.held.get(role as usize).and_then(|held| {
+            let place = held.partition_point(|(end, _)| *end <= block.end);
+            held.get(place.checked_sub(1)?)
+        });
+        let held = held.map(|(end, value)| (*value, block.end.since(*end)));
         companion.judge(own.or(held))
     }
 
@@ -385,16 +416,22 @@ impl Group {
         let Some(role) = member.role else { return };
         let Some(value) = role_value(member, &average.unit, role, mean) else { return };
         let end = average.end();
-        if let Some(held) = self.held.get_mut(role as usize)
-            && held.is_none_or(|(_, known)| known <= end)
-        {
-            *held = Some((value, end));
+        if let Some(held) = self.held.get_mut(role as usize) {
+            let place = held.partition_point(|(known, _)| *known < end);
+            match held.get_mut(place) {
+                Some(known) if known.0 == end => known.1 = value,
+                _ => held.insert(place, (end, value)),
+            }
         }
     }
 
     /// Forgets what no block that is still open can need.
     fn forget(&mut self, open_from: Timestamp) {
         for (role, companion) in &self.companions {
+            if let Some(held) = self.held.get_mut(*role as usize) {
+                let known = held.partition_point(|(end, _)| *end < open_from.before(companion.reach()));
+                held.drain(..known.saturating_sub(1));
+            }
             if let Some(track) = self.tracks.get_mut(*role as usize) {
                 track.forget(open_from.before(companion.reach()));
             }

@@ -95,9 +95,12 @@ impl Line {
         self.index();
     }
 
-    /// Takes over the streams of another line.
+    /// Takes over the streams of another line, to which the journal was replayed; what comes from now on is new.
     pub fn adopt(&mut self, other: Line) {
         self.groups.extend(other.groups);
+        for member in self.groups.iter_mut().flat_map(|group| &mut group.members) {
+            member.live = true;
+        }
         self.problems.extend(other.problems);
         self.index();
     }
@@ -124,6 +127,13 @@ impl Line {
     pub fn recall(&mut self, average: &Average) {
         for group in &mut self.groups {
             group.recall(average);
+        }
+    }
+
+    /// Takes an average that was revised just now: it stands for whatever revision is known.
+    pub fn recall_newest(&mut self, average: &Average) {
+        for group in &mut self.groups {
+            group.recall_newest(average);
         }
     }
 
@@ -195,7 +205,7 @@ impl Line {
             };
             let Some(group) = self.groups.get_mut(at) else { continue };
             for closed in closed.iter() {
-                group.recall(&closed.average);
+                group.recall_newest(&closed.average);
             }
             let longer = group.close(now, through, MOST_BLOCKS, &self.configuration);
             closed.extend(longer);

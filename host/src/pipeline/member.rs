@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::chain::{Lack, Steps, Surroundings, Units};
 use super::gate::{Code, Judged, Memory};
@@ -14,7 +15,7 @@ use super::trace::{Trace, Traced};
 use super::track::Track;
 use super::units::{Conversion, Kind, kind};
 use super::window::{Sample, Window};
-use crate::method::{OxygenStep, Plant, Role};
+use crate::method::{Mean, OxygenStep, Plant, Role};
 use crate::reading::{DeviceCatalog, PollSet, Reading, Value};
 use crate::status::{InstrumentState, PlantState, Qualifiers};
 use crate::time::Timestamp;
@@ -39,11 +40,18 @@ pub struct Member {
     pub through: u64,
     /// Where the point stands in the device's current catalog.
     place: Option<Place>,
-    units: Option<Units>,
+    /// Conversions of the units that the point has had; the last is that of now.
+    units: Vec<Units>,
     bounds: (f64, f64),
     /// Companions that each sample needs.
     needs: Vec<Role>,
     waits: bool,
+    /// Half of the time from one sample to the next, ns: samples that are nearer to each other count once.
+    half: u64,
+    /// How far before its oldest open block samples still matter, to it or to others that they matter to.
+    pub lookback: Duration,
+    /// Whether what comes is new, and not a replay.
+    pub live: bool,
     open: Vec<(Span, Window)>,
     spare: Vec<Window>,
     memory: Memory,
@@ -53,6 +61,8 @@ pub struct Member {
     pub late_count: u64,
     /// Blocks that take samples until this moment instead of until the end of their lateness.
     pub until: BTreeMap<Timestamp, Timestamp>,
+    /// Blocks in which a code of the gate was told of last.
+    told: [Option<Timestamp>; Code::ALL.len()],
     /// What the gate stopped since it was asked last.
     pub incidents: Vec<Incident>,
     /// The newest sample that counted.
@@ -70,6 +80,10 @@ pub struct Incident {
     pub at: Timestamp,
     /// The value, as the instrument gave it.
     pub raw: f64,
+    /// At the end of the chain, when it came so far.
+    pub value: Option<f64>,
+    /// Unit of that.
+    pub unit: String,
 }
 
 /// What a sample is judged by besides itself.
@@ -98,20 +112,24 @@ impl Member {
             role: assignment.role(),
             waits: !needs.is_empty() || asks_plant || assignment.gate.remembers(),
             needs,
+            half: half_interval(&assignment),
             assignment,
             begins: from,
             known_since: from,
             next,
             through,
             place: None,
-            units: None,
+            units: Vec::new(),
             bounds: (f64::NEG_INFINITY, f64::INFINITY),
+            lookback: Duration::ZERO,
+            live: false,
             open: Vec::new(),
             spare: Vec::new(),
             memory: Memory::default(),
             late: BTreeMap::new(),
             late_count: 0,
             until: BTreeMap::new(),
+            told: Default::default(),
             incidents: Vec::new(),
             last_valid: None,
             trace: None,
@@ -119,11 +137,10 @@ impl Member {
     }
 
     /// How far back samples still matter to blocks that are open: companions are held, and a value is stuck for as long as it was.
-    pub fn reach(&self) -> std::time::Duration {
+    pub fn reach(&self) -> Duration {
         let companions = &self.assignment.companions;
         let held = self.role.and_then(|role| companions.get(&role)).map(|companion| companion.reach());
-        let stuck = self.assignment.gate.stuck_after;
-        held.unwrap_or_default().max(stuck.unwrap_or_default())
+        held.unwrap_or_default().max(self.assignment.gate.reach())
     }
 
     /// Takes the readings of its point from a poll set. `in_order`: each point stands once, at its own place.
@@ -157,17 +174,25 @@ impl Member {
 
     /// The unit of the averages.
     pub fn unit(&self) -> &str {
-        let signal = self.assignment.chain.signal.as_ref().map(|signal| signal.unit.as_str());
+        match self.unit_said() {
+            "" => self.unit_raw(),
+            said => said,
+        }
+    }
+
+    /// The unit of the averages as far as the configuration says it; empty: it is the point's.
+    pub fn unit_said(&self) -> &str {
+        let signal = self.assignment.chain.signal.as_ref().map_or("", |signal| signal.unit.as_str());
         match (&self.assignment.unit, &self.assignment.input) {
             (Some(unit), _) => unit,
             (None, Input::Derived(derived)) => derived.unit(),
-            (None, Input::Point { .. }) => signal.unwrap_or_else(|| self.unit_raw()),
+            (None, Input::Point { .. }) => signal,
         }
     }
 
     /// The conversions, once they are known.
     pub fn units(&self) -> Option<&Units> {
-        self.units.as_ref()
+        self.units.last()
     }
 
     /// What the open block that begins then has so far: samples that came, and those of them that do not count.
@@ -177,7 +202,7 @@ impl Member {
         let waiting = |lost: bool| window.waiting.iter().filter(|one| lost != states.contains(&one.state)).count();
         let count = |waiting: usize| u32::try_from(waiting).unwrap_or(u32::MAX);
         let lost = window.lost() + count(waiting(true));
-        (window.valid + lost + count(waiting(false)), lost)
+        (window.distinct + lost + count(waiting(false)), lost)
     }
 
     /// Adds what waits for the end of this block or an earlier one, and hands the block over.
@@ -220,7 +245,10 @@ impl Member {
             None => Err(format!("device {device} has no point {point}")),
             Some((index, found)) => match self.assignment.units(&found.unit) {
                 Ok(units) => {
-                    self.units = Some(units);
+                    // What waits keeps the conversion of its own unit.
+                    if self.units.last() != Some(&units) {
+                        self.units.push(units);
+                    }
                     Ok(index)
                 }
                 Err(error) => Err(format!("point {point} of device {device}: {error}")),
@@ -236,7 +264,8 @@ impl Member {
 
     fn reading(&mut self, reading: &Reading<'_>, around: &mut Around<'_>) {
         if let Some(code) = self.assignment.gate.time(reading.sampled_at, reading.received_at) {
-            self.stopped(code, reading.sampled_at, number(reading.value));
+            let block = self.assignment.rules.grid.block(reading.received_at);
+            self.stopped(code, block, reading.sampled_at, number(reading.value), None);
             self.late_count += 1;
             return;
         }
@@ -249,9 +278,17 @@ impl Member {
             }
             return;
         }
-        // Only a replay brings what belongs to a block that is closed: companions go back farther than the block that needs them.
-        if block.start < self.next && reading.sampled_at < self.next.before(self.reach()) {
-            return;
+        if block.start < self.next {
+            // A block that closed before its time, because the clock had stepped ahead: it is derived again.
+            if self.live {
+                self.late_count += 1;
+                self.late.entry(block.start).or_insert(reading.received_at);
+                return;
+            }
+            // A replay brings what belongs to blocks that are closed: companions go back farther than the block that needs them.
+            if reading.sampled_at < self.next.before(self.lookback) {
+                return;
+            }
         }
         let sample = self.sample(reading);
         let at = match self.open.iter().position(|(open, _)| *open == block) {
@@ -293,6 +330,7 @@ impl Member {
             wire: wire(reading.raw, raw),
             state: reading.state,
             qualifiers: reading.qualifiers,
+            units: u16::try_from(self.units.len()).unwrap_or(u16::MAX).saturating_sub(1),
         };
         if let Some((table, word)) = self.assignment.status.as_ref().zip(reading.status) {
             let meaning = table.read_word(word);
@@ -337,30 +375,32 @@ impl Member {
         self.memory = memory;
         self.note(sample, block, surroundings, || match &judged {
             Ok((steps, _)) => Ok(*steps),
-            Err(Refusal::Code(code)) => Err(code.name().to_owned()),
+            Err(Refusal::Code(code, _)) => Err(code.name().to_owned()),
             Err(Refusal::Lack(Lack::Companion(role))) => Err(format!("no {}", role.name())),
             Err(Refusal::Lack(lack)) => Err(lack.state().name().to_owned()),
         });
         match judged {
             Ok((steps, weight)) => {
                 let Assignment { chain, rules, .. } = &self.assignment;
+                let slot = sample.at.since(block.start).as_nanos() as u64 / self.half;
                 window.add(&steps, sample.at, block, rules.validity.parts, chain.mean, weight);
+                window.occupy(usize::try_from(slot).unwrap_or(usize::MAX));
                 window.qualifiers = window.qualifiers.with(sample.qualifiers);
                 if steps.outside {
                     window.qualifiers = window.qualifiers.with(Qualifiers::OUTSIDE_CALIBRATION_RANGE);
                 }
                 self.last_valid = self.last_valid.max(Some(sample.at));
-                if let Some((role, units)) = self.role.zip(self.units.as_ref())
+                if let Some((role, units)) = self.role.zip(self.units.get(usize::from(sample.units)))
                     && let Some(track) = around.tracks.get_mut(role as usize)
                 {
                     track.add(sample.at, units.role.apply(steps.value));
                 }
             }
-            Err(Refusal::Code(code)) => {
+            Err(Refusal::Code(code, value)) => {
                 window.implausible(code);
                 window.qualifiers = window.qualifiers.with(Qualifiers::IMPLAUSIBLE);
                 window.lose(InstrumentState::Suspect, true);
-                self.stopped(code, sample.at, sample.raw);
+                self.stopped(code, block, sample.at, sample.raw, value);
             }
             Err(Refusal::Lack(lack)) => window.lose(lack.state(), true),
         }
@@ -368,7 +408,9 @@ impl Member {
 
     /// Takes a sample through the chain and past the gate.
     fn judged(&self, sample: &Sample, around: &Surroundings, memory: &mut Memory) -> Result<(Steps, f64), Refusal> {
-        let Some(units) = self.units else { return Err(Refusal::Lack(Lack::NotANumber)) };
+        let Some(units) = self.units.get(usize::from(sample.units)).copied() else {
+            return Err(Refusal::Lack(Lack::NotANumber));
+        };
         let Assignment { chain, companions, rules, gate, .. } = &self.assignment;
         let through = |raw: f64| chain.run(raw, &units, around, companions, &rules.constants);
         let outcome = through(sample.raw);
@@ -380,11 +422,14 @@ impl Member {
         let judged = Judged { at: sample.at, raw: sample.raw, value, wire: sample.wire, qualifiers: sample.qualifiers };
         let other = |raw: f64| through(raw).ok().map(|steps| steps.value);
         if let Some(code) = gate.value(memory, &judged, self.bounds, other) {
-            return Err(Refusal::Code(code));
+            return Err(Refusal::Code(code, Some(value).filter(|value| value.is_finite())));
         }
-        let Ok(mut steps) = outcome else { return Err(Refusal::Code(Code::NotANumber)) };
+        let Ok(mut steps) = outcome else { return Err(Refusal::Code(Code::NotANumber, None)) };
         if rules.oxygen == OxygenStep::Sample {
             steps.corrected = chain.correct(steps.value, around, rules.most_oxygen);
+        }
+        if chain.mean == Mean::FlowWeighted && around.get(Role::Flow).is_none() {
+            return Err(Refusal::Lack(Lack::Companion(Role::Flow)));
         }
         let weight = around.get(Role::Flow).map_or(1.0, |flow| flow.value.max(0.0));
         Ok((steps, weight))
@@ -413,17 +458,25 @@ impl Member {
         }
     }
 
-    /// The first of each kind until it is told; a stream of them is one incident.
-    fn stopped(&mut self, code: Code, at: Timestamp, raw: f64) {
-        if !self.incidents.iter().any(|incident| incident.code == code) {
-            self.incidents.push(Incident { code, at, raw });
-        }
+    /// The first of each kind in a block: a stream of them is one incident.
+    fn stopped(&mut self, code: Code, block: Span, at: Timestamp, raw: f64, value: Option<f64>) {
+        let unit = self.unit().to_owned();
+        let Some(told) = self.told.get_mut(code as usize).filter(|told| **told != Some(block.start)) else { return };
+        *told = Some(block.start);
+        self.incidents.push(Incident { code, at, raw, value, unit });
+    }
+}
+
+fn half_interval(assignment: &Assignment) -> u64 {
+    match &assignment.input {
+        Input::Point { interval, .. } => u64::try_from(interval.as_nanos() / 2).unwrap_or(u64::MAX).max(1),
+        Input::Derived(_) => u64::MAX,
     }
 }
 
 /// Why a sample does not count.
 enum Refusal {
-    Code(Code),
+    Code(Code, Option<f64>),
     Lack(Lack),
 }
 

@@ -102,11 +102,14 @@ impl Validity {
         // Where two points are enough, the share of the rest is not asked for.
         (enough && each) || apart
     }
+}
 
-    /// Samples that a block of so many may lose and still count.
-    pub fn allowance(&self, expected: u32) -> u32 {
-        let by_share = (f64::from(expected) * (self.coverage - ROUNDING_ERROR)).ceil().max(0.0) as u32;
-        expected.saturating_sub(by_share.max(self.least).max(1))
+impl Validity {
+    /// What the rule of parts misses, in words; `None`: nothing.
+    pub fn parts_lack(&self, evidence: &Evidence) -> Option<String> {
+        let found = evidence.parts.count_ones();
+        let lacks = self.parts > 0 && found < self.parts && !self.holds(evidence);
+        lacks.then(|| format!("only {found} of {} parts of the block have a sample that counts", self.parts))
     }
 }
 
@@ -157,13 +160,5 @@ mod tests {
         let careless = Validity { coverage: 0.0, least: 0, ..Validity::default() };
         check(&careless, 0, 0, 0, false, false);
         check(&careless, 1, 0, 0, false, true);
-    }
-
-    #[test]
-    fn the_allowance_is_what_may_be_lost() {
-        let two_thirds = Validity::default();
-        assert_eq!(two_thirds.allowance(60), 20);
-        assert_eq!(Validity { coverage: 1.0, ..Validity::default() }.allowance(12), 0);
-        assert_eq!(Validity { coverage: 0.0, least: 45, ..Validity::default() }.allowance(60), 15);
     }
 }

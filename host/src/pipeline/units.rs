@@ -40,7 +40,7 @@ impl Default for Conversion {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum UnitError {
     /// No such code here.
-    #[error("unit {0:?} is not known")]
+    #[error("unit {code:?} is not known{advice}", code = .0, advice = advice(.0))]
     Unknown(String),
     /// They measure different things.
     #[error("{from} ({from_kind}) does not convert to {to} ({to_kind})")]
@@ -54,6 +54,16 @@ pub enum UnitError {
         /// What it measures.
         to_kind: &'static str,
     },
+    /// The unit is none of those that depend on it.
+    #[error("{option} has no meaning for {unit}: {why}")]
+    Basis {
+        /// The option.
+        option: &'static str,
+        /// Code of the unit.
+        unit: String,
+        /// What it is for.
+        why: &'static str,
+    },
     /// They would convert if the gas were known.
     #[error("{from} converts to {to} only with a molar mass: set molar_mass in g/mol")]
     MolarMass {
@@ -62,6 +72,30 @@ pub enum UnitError {
         /// Code of the other.
         to: String,
     },
+}
+
+/// Spellings of plants and manuals that are no UCUM codes, and the codes that are meant. That a volume is one at standard conditions
+/// is said by `conditions`, and not by the unit.
+const USUAL: [(&str, &str); 14] = [
+    ("ppm", "[ppm]"),
+    ("ppb", "[ppb]"),
+    ("mg/Nm3", "mg/m3"),
+    ("mg/nm3", "mg/m3"),
+    ("mg/m³", "mg/m3"),
+    ("Nm3/h", "m3/h"),
+    ("m³/h", "m3/h"),
+    ("°C", "Cel"),
+    ("degC", "Cel"),
+    ("NTU", "[NTU]"),
+    ("FNU", "[FNU]"),
+    ("pH", "[pH]"),
+    ("mmHg", "mm[Hg]"),
+    ("vol%", "%"),
+];
+
+fn advice(code: &str) -> String {
+    let meant = USUAL.iter().find(|(spelling, _)| *spelling == code);
+    meant.map_or_else(String::new, |(_, code)| format!("; did you mean {code:?}?"))
 }
 
 /// What a unit measures, as far as a chain of computations treats it in its own way.

@@ -14,6 +14,9 @@ use crate::method::{Mean, Role};
 use crate::status::{InstrumentState, PlantState, Qualifiers};
 use crate::time::Timestamp;
 
+/// Words of bits for halves of intervals: ten thousand samples a second of an hour. Beyond it every sample counts.
+const MOST_SLOTS: usize = 1 << 20;
+
 /// A sample on its way into a block.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sample {
@@ -27,6 +30,8 @@ pub struct Sample {
     pub state: InstrumentState,
     /// What is remarked on it.
     pub qualifiers: Qualifiers,
+    /// Which of the units that the point has had.
+    pub units: u16,
 }
 
 /// What the samples of one block add up to.
@@ -43,8 +48,11 @@ pub struct Window {
     pub min: f64,
     /// Largest value that counted.
     pub max: f64,
-    /// Samples that counted.
-    pub valid: u32,
+    /// Samples that are in the mean.
+    valid: u32,
+    /// Samples that counted: those of one moment, or nearer than half of their interval, are one.
+    pub distinct: u32,
+    slots: Vec<u64>,
     /// Samples that came with a value.
     pub received: u32,
     /// Bits of the parts with a sample that counted.
@@ -75,9 +83,11 @@ impl Window {
     /// Makes it as good as new, with the room that it has.
     pub fn clear(&mut self) {
         let (mut waiting, mut companions) = (std::mem::take(&mut self.waiting), std::mem::take(&mut self.companions));
+        let mut slots = std::mem::take(&mut self.slots);
         waiting.clear();
         companions.clear();
-        *self = Window { waiting, companions, ..Window::default() };
+        slots.clear();
+        *self = Window { waiting, companions, slots, ..Window::default() };
     }
 
     /// True when there was a reading, be it one that says why it has no value.
@@ -111,6 +121,22 @@ impl Window {
         self.counted = Some((first.min(at), last.max(at)));
         if parts > 0 {
             self.parts |= 1 << part(at, block, parts);
+        }
+    }
+
+    /// Notes that a sample counted in this half of an interval, numbered from the start of the block.
+    pub fn occupy(&mut self, slot: usize) {
+        let (word, bit) = (slot / 64, 1_u64 << (slot % 64));
+        if word >= self.slots.len() && word < MOST_SLOTS {
+            self.slots.resize(word + 1, 0);
+        }
+        match self.slots.get_mut(word) {
+            Some(bits) if *bits & bit != 0 => {}
+            Some(bits) => {
+                *bits |= bit;
+                self.distinct += 1;
+            }
+            None => self.distinct += 1,
         }
     }
 
@@ -193,7 +219,7 @@ impl Window {
 
     /// The state that took most of what was lost, ties by precedence. Samples that never came count as missing.
     pub fn cause(&self, expected: u32) -> InstrumentState {
-        let silent = expected.saturating_sub(self.valid).saturating_sub(self.lost());
+        let silent = expected.saturating_sub(self.distinct).saturating_sub(self.lost());
         let count = |state: InstrumentState| {
             let told = self.count(state);
             if state == InstrumentState::Missing { told + silent } else { told }
@@ -213,7 +239,8 @@ pub fn most(count: impl Fn(InstrumentState) -> u32) -> InstrumentState {
     causes.rev().max_by_key(|state| count(*state)).unwrap_or(InstrumentState::Missing)
 }
 
-fn part(at: Timestamp, block: Span, parts: u32) -> u32 {
+/// Which of the equal parts of a block a moment belongs to.
+pub fn part(at: Timestamp, block: Span, parts: u32) -> u32 {
     let (offset, length) = (at.since(block.start).as_nanos(), block.length().as_nanos().max(1));
     let part = offset * u128::from(parts.min(u64::BITS)) / length;
     u32::try_from(part).unwrap_or(0).min(u64::BITS - 1)

@@ -4,7 +4,7 @@ use super::Computed;
 use crate::average::{Average, Companionship};
 use crate::cli::output::say;
 use crate::method::{Derived, Duct, Mean, OxygenStep, Plant, Role};
-use crate::pipeline::{Assignment, Input, Steps, Trace, Traced};
+use crate::pipeline::{Assignment, Input, Steps, Trace, Traced, units};
 
 /// Prints each of the averages.
 pub fn print(computed: &Computed) {
@@ -39,6 +39,7 @@ fn heading(average: &Average) {
 /// The formulas, in their order, with the numbers of the configuration.
 fn chain(average: &Average, assignment: &Assignment) {
     let chain = &assignment.chain;
+    let is_flow = units::kind(&average.unit) == Some(units::Kind::VolumeFlow);
     let number = |name: &str| average.used.numbers.get(name).copied().unwrap_or(f64::NAN);
     let step = |name: &str, text: String| say(format_args!("  {name:<12} {text}"));
     if let Some(signal) = &chain.signal {
@@ -57,25 +58,26 @@ fn chain(average: &Average, assignment: &Assignment) {
         step("calibration", format!("y = {} + {} * x (EN 14181, QAL2)", calibration.offset, calibration.slope));
     }
     let zero = assignment.rules.constants.zero_celsius;
+    let normal = zero + assignment.rules.constants.standard_celsius;
     let standard = assignment.rules.constants.pressure;
     match chain.duct {
         None => {}
         Some(Duct::Velocity { area }) => step("flow", format!("v * {area} m2 * 3600")),
         Some(Duct::Pitot { area, factor, density }) => {
-            step("density", format!("{density} * {zero} / ({zero} + t) * p / {standard}"));
+            step("density", format!("{density} * {normal} / ({zero} + t) * p / {standard}"));
             step("velocity", format!("{factor} * sqrt(2 * dP / density)"));
             step("flow", format!("v * {area} m2 * 3600"));
         }
     }
     if chain.actual {
-        let way = if chain.duct.is_some() { "/" } else { "*" };
-        step("standard", format!("y {way} (({zero} + t) / {zero} * {standard} / p)"));
+        let way = if is_flow { "/" } else { "*" };
+        step("standard", format!("y {way} (({zero} + t) / {normal} * {standard} / p)"));
     }
     if let Some(coefficient) = chain.per_kelvin {
         step("at 25 °C", format!("k / (1 + {coefficient} * (t - 25))"));
     }
     if chain.wet {
-        let way = if chain.duct.is_some() { "*" } else { "/" };
+        let way = if is_flow { "*" } else { "/" };
         step("dry", format!("y {way} (1 - H / 100)"));
     }
     if assignment.rules.oxygen == OxygenStep::Sample
@@ -174,6 +176,7 @@ fn block(average: &Average, assignment: &Assignment) {
     }
     if let (Some(reference), OxygenStep::Block) = (assignment.chain.reference_oxygen, assignment.rules.oxygen)
         && let Some(oxygen) = average.used.companions.get(Role::Oxygen.name()).and_then(|oxygen| oxygen.mean)
+        && average.corrected.is_some()
     {
         let mean = exact(average.mean);
         let how = match &assignment.rules.from {
@@ -185,7 +188,15 @@ fn block(average: &Average, assignment: &Assignment) {
     if let Some(mass) = average.mass {
         let flow = average.used.companions.get(Role::Flow.name()).and_then(|flow| flow.mean);
         let length = average.length.as_secs();
-        step("mass", format!("mean * {} m3/h: {} g/s, {} kg in {length} s", exact(flow), mass.g_s, mass.kg));
+        match &assignment.rules.from {
+            None => {
+                step("mass", format!("mean * {} m3/h: {} g/s, {} kg in {length} s", exact(flow), mass.g_s, mass.kg))
+            }
+            Some(_) => {
+                let (g_s, kg) = (mass.g_s, mass.kg);
+                step("mass", format!("sum of what the blocks have: {kg} kg, {g_s} g/s while it was known"));
+            }
+        }
     }
     if let Some(confidence) = assignment.confidence {
         step("confidence", format!("less {} * {}, not below 0", confidence.share, confidence.limit));

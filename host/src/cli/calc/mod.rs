@@ -24,6 +24,9 @@ use crate::hub::offline::{self, Finding};
 use crate::pipeline::{Assignment, Line, Trace};
 use crate::time::Timestamp;
 
+/// Blocks from the first sample to the last, beyond which a time is wrong.
+const MOST_BLOCKS: u128 = 1_000_000;
+
 /// Arguments of `tutin calc`.
 #[derive(Debug, Clone, Args)]
 pub struct Arguments {
@@ -85,8 +88,9 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         samples::read(&file, &for_units, &wanted, rows, &units)
     });
     let samples = read.await.context("reading samples")??;
-    for column in &samples.unused {
-        eprintln!("tutin: column {column:?} is no point that the configuration uses: it is left out");
+    for (column, nearest) in &samples.unused {
+        let advice = nearest.as_ref().map_or_else(String::new, |nearest| format!("; did you mean {nearest:?}?"));
+        eprintln!("tutin: column {column:?} is no point that the configuration uses: it is left out{advice}");
     }
     let computed = compute(&config, all, &samples, &arguments)?;
     for problem in &computed.problems {
@@ -98,6 +102,9 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.explain {
         Some(_) => explain::print(&computed),
         None => print(&computed.averages, arguments.format)?,
+    }
+    if computed.averages.iter().all(|average| average.received == 0) {
+        bail!("no sample is in any of these blocks: does the file have the points that they are taken from?");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -137,6 +144,11 @@ fn compute(
         Pattern(arguments.parameter.clone()).matches(&assignment.parameter)
             && Pattern(arguments.rule_set.clone()).matches(&assignment.rule_set)
     };
+    let shortest = all.iter().map(|assignment| assignment.rules.grid.length()).min().unwrap_or(Duration::from_secs(1));
+    let blocks = last.since(first).as_nanos() / shortest.as_nanos().max(1);
+    if blocks > MOST_BLOCKS {
+        bail!("the samples reach from {first} to {last}, {blocks} blocks: is the time of one of them wrong?");
+    }
     let mut line = Line::default();
     line.configuration = config.digest.clone();
     let mut end = last;
@@ -169,7 +181,8 @@ fn compute(
             };
             let Some(assignment) = all.iter().find(of).filter(|assignment| wanted(assignment)) else { continue };
             let explained = arguments.explain.map(|at| assignment.rules.grid.block(at).start);
-            if explained.is_some_and(|start| start != average.key.start) {
+            // The last day of a file is rarely whole: what lies behind its samples is nobody's loss.
+            if explained.is_some_and(|start| start != average.key.start) || average.key.start > last {
                 continue;
             }
             let trace =
@@ -208,15 +221,28 @@ fn print(averages: &[Average], form: Form) -> anyhow::Result<()> {
 
 fn print_table(averages: &[Average]) -> anyhow::Result<()> {
     say(format_args!(
-        "{:<12} {:<12} {:<10} {:<26} {:>14} {:>14} {:>14} {:<8} {:>9} {}",
-        "source", "parameter", "rule set", "block", "mean", "corrected", "reported", "unit", "valid", "state"
+        "{:<12} {:<12} {:<10} {:<26} {:>14} {:>14} {:>14} {:<8} {:>12} {:>9} {:<12} {}",
+        "source",
+        "parameter",
+        "rule set",
+        "block",
+        "mean",
+        "corrected",
+        "reported",
+        "unit",
+        "g/s",
+        "valid",
+        "state",
+        "remarks"
     ));
     let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.6}"));
     for average in averages {
         let key = &average.key;
         let valid = format!("{}/{}", average.valid, average.expected);
+        let mut remarks: Vec<&str> = average.qualifiers.names().collect();
+        remarks.extend(average.notes.iter().map(String::as_str));
         say(format_args!(
-            "{:<12} {:<12} {:<10} {:<26} {:>14} {:>14} {:>14} {:<8} {valid:>9} {}",
+            "{:<12} {:<12} {:<10} {:<26} {:>14} {:>14} {:>14} {:<8} {:>12} {valid:>9} {:<12} {}",
             key.source,
             key.parameter,
             key.rule_set,
@@ -225,7 +251,9 @@ fn print_table(averages: &[Average]) -> anyhow::Result<()> {
             number(average.corrected),
             average.report.and_then(|_| average.reported()).unwrap_or_else(|| number(average.validated)),
             average.unit,
+            number(average.mass.map(|mass| mass.g_s)),
             average.state.name(),
+            remarks.join("; "),
         ));
     }
     Ok(())

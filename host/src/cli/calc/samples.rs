@@ -14,6 +14,7 @@ use anyhow::{Context, bail};
 use csv::StringRecord;
 
 use crate::config::model::Config;
+use crate::config::nearest;
 use crate::method::Plant;
 use crate::pipeline::{Assignment, Input};
 use crate::reading::{Columns, DeviceCatalog, InstrumentState, Point, PointKind, PollSet};
@@ -36,9 +37,12 @@ pub struct Rows {
 pub struct Samples {
     /// In the order of the file.
     pub sets: Vec<PollSet>,
-    /// Columns that belong to no point of the configuration.
-    pub unused: Vec<String>,
+    /// Columns that belong to no point of the configuration, each with the nearest that there is.
+    pub unused: Unused,
 }
+
+/// Columns that are left out, each with the nearest name that there is.
+type Unused = Vec<(String, Option<String>)>;
 
 /// A column of values.
 struct Column {
@@ -129,7 +133,7 @@ fn columns(
     config: &Config,
     wanted: &[(String, String)],
     units: &dyn Fn() -> KnownUnits,
-) -> anyhow::Result<(Vec<Column>, Vec<String>)> {
+) -> anyhow::Result<(Vec<Column>, Unused)> {
     let (mut columns, mut unused, mut asked) = (Vec::new(), Vec::new(), None);
     for (at, text) in header.iter().enumerate().filter(|(_, text)| *text != "time" && !text.ends_with(".state")) {
         let (name, unit) = match text.strip_suffix(')').and_then(|text| text.rsplit_once(" (")) {
@@ -140,7 +144,10 @@ fn columns(
         let found: Vec<_> = wanted.iter().filter(fits).collect();
         let (device, point) = match found.as_slice() {
             [] => {
-                unused.push(text.to_owned());
+                let known: Vec<String> = wanted.iter().map(|(device, point)| format!("{device}.{point}")).collect();
+                let points = wanted.iter().map(|(_, point)| point.as_str());
+                let near = nearest(name, known.iter().map(String::as_str).chain(points)).map(str::to_owned);
+                unused.push((text.to_owned(), near));
                 continue;
             }
             [one] => (one.0.clone(), one.1.clone()),
@@ -232,34 +239,67 @@ struct Long {
     state: Option<usize>,
 }
 
+/// A reading of such a file.
+struct Row {
+    device: String,
+    point: String,
+    sampled: Timestamp,
+    received: Timestamp,
+    value: f64,
+    state: InstrumentState,
+}
+
 impl Long {
     fn read(&self, mut reader: csv::Reader<std::fs::File>) -> anyhow::Result<Samples> {
-        let mut catalogs: BTreeMap<(String, String, String), Arc<DeviceCatalog>> = BTreeMap::new();
-        let mut sets = Vec::new();
+        let mut points: BTreeMap<String, Vec<Point>> = BTreeMap::new();
+        let mut rows = Vec::new();
         for (row, record) in reader.records().enumerate() {
             let line = row + 2;
             let record = record.with_context(|| format!("line {line}"))?;
-            let text = |at: Option<usize>| at.and_then(|at| record.get(at)).unwrap_or_default();
-            let (device, point, unit) = (text(Some(self.device)), text(Some(self.point)), text(self.unit));
-            let moment = |at: &str| super::moment(at).map_err(|error| anyhow::anyhow!("line {line}, {at:?}: {error}"));
-            let sampled = moment(text(Some(self.at)))?;
-            let received = if text(self.received).is_empty() { sampled } else { moment(text(self.received))? };
-            let state = match text(self.state) {
-                "" => InstrumentState::Valid,
-                name => state(name).with_context(|| format!("line {line}"))?,
-            };
-            let value = number(text(Some(self.value))).with_context(|| format!("line {line}"))?;
-            let key = (device.to_owned(), point.to_owned(), unit.to_owned());
-            let catalog = catalogs.entry(key).or_insert_with(|| catalog(device.to_owned(), vec![plain(point, unit)]));
+            let (row, unit) = self.row(&record).with_context(|| format!("line {line}"))?;
+            let of_device = points.entry(row.device.clone()).or_default();
+            match of_device.iter().find(|known| known.id == row.point) {
+                None => of_device.push(plain(&row.point, &unit)),
+                Some(known) if known.unit == unit => {}
+                Some(known) => bail!(
+                    "line {line}: point {} of device {} goes over from {} to {unit}: cut the file there",
+                    row.point,
+                    row.device,
+                    known.unit
+                ),
+            }
+            rows.push(row);
+        }
+        // All points of a device are known before the first set: a point that comes late is there from the start.
+        let catalogs: BTreeMap<String, Arc<DeviceCatalog>> =
+            points.into_iter().map(|(device, points)| (device.clone(), catalog(device, points))).collect();
+        let sets = rows.into_iter().filter_map(|row| {
+            let catalog = catalogs.get(&row.device)?;
+            let index = catalog.points.iter().position(|point| point.id == row.point)?;
             let columns = Columns {
-                points: vec![0],
-                values: vec![value],
-                states: vec![state],
-                times: vec![sampled],
+                points: vec![u16::try_from(index).ok()?],
+                values: vec![row.value],
+                states: vec![row.state],
+                times: vec![row.sampled],
                 ..Columns::default()
             };
-            sets.push(PollSet { catalog: Arc::clone(catalog), received_at: received, columns });
-        }
-        Ok(Samples { sets, unused: Vec::new() })
+            Some(PollSet { catalog: Arc::clone(catalog), received_at: row.received, columns })
+        });
+        Ok(Samples { sets: sets.collect(), unused: Vec::new() })
+    }
+
+    /// One reading, and its unit.
+    fn row(&self, record: &StringRecord) -> anyhow::Result<(Row, String)> {
+        let text = |at: Option<usize>| at.and_then(|at| record.get(at)).unwrap_or_default();
+        let moment = |at: &str| super::moment(at).map_err(|error| anyhow::anyhow!("{at:?}: {error}"));
+        let sampled = moment(text(Some(self.at)))?;
+        let received = if text(self.received).is_empty() { sampled } else { moment(text(self.received))? };
+        let state = match text(self.state) {
+            "" => InstrumentState::Valid,
+            name => state(name)?,
+        };
+        let value = number(text(Some(self.value)))?;
+        let (device, point) = (text(Some(self.device)).to_owned(), text(Some(self.point)).to_owned());
+        Ok((Row { device, point, sampled, received, value, state }, text(self.unit).to_owned()))
     }
 }

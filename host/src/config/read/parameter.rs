@@ -201,7 +201,7 @@ fn gate(section: &mut Section<'_, '_>) -> Option<Gate> {
     let stuck_after = section.optional("stuck_after", &Span::millis(1_000, 7 * 86_400_000));
     let jump = section.optional("jump", &POSITIVE);
     let action = section.or("action", &ACTION, "mark");
-    let oldest = section.or("oldest", &Span::millis(3_600_000, 3_650 * 86_400_000), "31d");
+    let oldest = section.or("oldest", &Span::millis(3_600_000, 3_650 * 86_400_000), "7d");
     let (low, high) = (low?, high?);
     if low.zip(high).is_some_and(|(low, high)| low >= high) {
         section.note("high", Mistake::EmptyRange);

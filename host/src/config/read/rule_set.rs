@@ -41,6 +41,7 @@ pub(super) fn rule_set(section: &mut Section<'_, '_>) -> Option<RuleSet> {
     let lateness = section.or("lateness", &Span::millis(0, 3_600_000), "2s");
     let molar_volume = section.or("molar_volume", &Real { min: 20.0, max: 26.0, unit: "L/mol" }, "22.414");
     let zero_celsius = section.or("zero_celsius", &Real { min: 273.0, max: 273.15, unit: "K" }, "273.15");
+    let standard_celsius = section.or("standard_celsius", &Real { min: 0.0, max: 25.0, unit: "°C" }, "0");
     let pressure = section.or("pressure", &Real { min: 90_000.0, max: 110_000.0, unit: "Pa" }, "101325");
     let oxygen = section.or("oxygen", &OXYGEN, "block");
     let most_oxygen = section.or("most_oxygen", &Real { min: 1.0, max: 20.9, unit: "%" }, "20");
@@ -60,7 +61,12 @@ pub(super) fn rule_set(section: &mut Section<'_, '_>) -> Option<RuleSet> {
         label: label?,
         validity: validity?,
         lateness: lateness?,
-        constants: Constants { zero_celsius: zero_celsius?, pressure: pressure?, molar_volume: molar_volume? },
+        constants: Constants {
+            zero_celsius: zero_celsius?,
+            standard_celsius: standard_celsius?,
+            pressure: pressure?,
+            molar_volume: molar_volume?,
+        },
         oxygen: oxygen?,
         most_oxygen: most_oxygen?,
         negative: negative?,

@@ -10,7 +10,11 @@ use crate::config::problem::Problem;
 use crate::config::quantity::show_duration;
 use crate::config::read::Draft;
 use crate::config::relations::problem_at;
-use crate::method::{Chain, Duct, Mean, Role};
+use crate::method::{Chain, Companion, Duct, Mean, Role};
+
+const DAY: Duration = Duration::from_secs(86_400);
+/// The start of 2024, and the months that are looked at from there.
+const AROUND: (i64, i64) = (1_704_067_200, 120);
 
 pub(super) fn check(draft: &Draft, places: &Places, problems: &mut Vec<Problem>) {
     for (name, rules) in &draft.rule_sets {
@@ -57,13 +61,27 @@ fn longer_blocks(name: &Name, rules: &RuleSet, draft: &Draft, places: &Places, p
         return;
     };
     let is_multiple = rules.block > of.block && rules.block.as_nanos().is_multiple_of(of.block.as_nanos().max(1));
-    // A local day holds whole hours of the zones that there are, and thirds of them.
-    let fits_day = rules.block < Duration::from_secs(86_400) || of.block <= Duration::from_secs(3600);
-    if !is_multiple || !fits_day {
+    if is_multiple && rules.block == DAY && !midnights_fit(&rules.zone, of.block) {
+        let (zone, of) = (rules.zone.clone(), show_duration(of.block));
+        let mistake = Mistake::DayBetweenBlocks { zone, of, from: from.clone() };
+        problems.push(problem_at(places, &["rule_sets", name, "from"], &mistake));
+    }
+    if !is_multiple {
         let (block, of) = (show_duration(rules.block), show_duration(of.block));
         let mistake = Mistake::BlockOfLonger { block, of, from: from.clone() };
         problems.push(problem_at(places, &["rule_sets", name, "from"], &mistake));
     }
+}
+
+/// Whether the midnights of a zone, now and in the years around, are edges of blocks of this length.
+fn midnights_fit(zone: &str, block: Duration) -> bool {
+    let Ok(zone) = jiff::tz::TimeZone::get(zone) else { return true };
+    let block = i64::try_from(block.as_secs()).unwrap_or(i64::MAX).max(1);
+    let fits = |month: i64| {
+        let moment = jiff::Timestamp::from_second(AROUND.0 + month * 30 * 86_400);
+        moment.is_ok_and(|moment| i64::from(zone.to_offset(moment).seconds()) % block == 0)
+    };
+    (0..AROUND.1).all(fits)
 }
 
 fn bases(name: &Name, source: &Source, draft: &Draft, places: &Places, problems: &mut Vec<Problem>) {
@@ -79,6 +97,14 @@ fn bases(name: &Name, source: &Source, draft: &Draft, places: &Places, problems:
 
 fn companions(name: &Name, source: &Source, places: &Places, problems: &mut Vec<Problem>) {
     for (role, companion) in &source.companions {
+        let twin = |(other, of): &(&Role, &Companion)| *other < role && of.parameter == companion.parameter;
+        if let Some(parameter) = &companion.parameter
+            && let Some((other, _)) = source.companions.iter().find(twin)
+        {
+            let keys = ["sources", name, "companions", role.name(), "parameter"];
+            let mistake = Mistake::CompanionTwice { parameter: parameter.clone(), other: other.name() };
+            problems.push(problem_at(places, &keys, &mistake));
+        }
         if let Some(parameter) = &companion.parameter
             && !source.parameters.contains_key(parameter)
         {
@@ -92,6 +118,10 @@ fn companions(name: &Name, source: &Source, places: &Places, problems: &mut Vec<
 fn parameters(name: &Name, source: &Source, places: &Places, problems: &mut Vec<Problem>) {
     for (parameter_name, parameter) in &source.parameters {
         let keys = |option: &'static str| ["sources", name, "parameters", parameter_name, option];
+        for rule_set in parameter.limits.keys().filter(|rule_set| !source.rule_sets.contains(rule_set)) {
+            let mistake = Mistake::LimitWithoutRuleSet { rule_set: rule_set.clone(), source_name: name.clone() };
+            problems.push(problem_at(places, &keys("limits"), &mistake));
+        }
         if let Origin::Derived(derived) = &parameter.origin {
             let inputs = derived.inputs();
             for input in inputs.iter().filter(|input| !source.parameters.contains_key(**input)) {

@@ -17,7 +17,7 @@ use crate::alarm::Change;
 use crate::average::Average;
 use crate::pipeline::line;
 use crate::reading::{PollSet, Value};
-use crate::status::Qualifiers;
+use crate::status::{InstrumentState, Qualifiers};
 use crate::time::Timestamp;
 
 /// Days before a calibration is due.
@@ -149,6 +149,9 @@ impl Guard {
             Condition::Ends("a block without implausible samples".to_owned())
         };
         self.judge(&key(AlarmKind::Gate), at, condition);
+        if average.state == InstrumentState::Valid {
+            self.judge(&key(AlarmKind::Coverage), at, Condition::Ends("a block counts again".to_owned()));
+        }
     }
 
     /// Looks at the blocks that are open and at the calendar.
@@ -163,8 +166,9 @@ impl Guard {
             let validity = &assignment.rules.validity;
             if validity.parts == 0 {
                 let key = key(AlarmKind::Coverage, source, parameter, &assignment.rule_set);
+                // It ends when a block counts, and not because the next one is young.
                 let condition = watch::coverage(one.expected, one.lost, validity.coverage, validity.least);
-                conditions.push((key, condition));
+                conditions.extend(matches!(condition, Condition::Holds(_)).then_some((key, condition)));
             }
         }
         for ((source, parameter), last) in newest {
@@ -264,7 +268,7 @@ mod tests {
     use super::*;
     use crate::alarm::AlarmState;
     use crate::average::AverageKey;
-    use crate::reading::{Columns, DeviceCatalog, InstrumentState, Point, PointKind};
+    use crate::reading::{Columns, DeviceCatalog, Point, PointKind};
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_seconds(seconds)
@@ -406,6 +410,9 @@ mod tests {
         names.sort();
         assert_eq!(names, ["coverage/stack-1/NO2/kz-20min", "stale/stack-1/NO2"]);
         guard.look(at(700), [standing(Some(at(650)), 0)].into_iter());
-        assert!(states(guard.told()).iter().all(|(_, state)| *state == AlarmState::Cleared));
+        assert_eq!(states(guard.told()), [("stale/stack-1/NO2".to_owned(), AlarmState::Cleared)]);
+        let counts = Average { state: InstrumentState::Valid, ..average(1, 10.0) };
+        guard.closed(&counts);
+        assert_eq!(states(guard.told()), [("coverage/stack-1/NO2/kz-20min".to_owned(), AlarmState::Cleared)]);
     }
 }

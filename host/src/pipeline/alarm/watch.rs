@@ -60,7 +60,7 @@ pub fn stale(last_valid: Option<Timestamp>, now: Timestamp, longest: Duration) -
     }
 }
 
-/// A calibration that is due on a day, from so many days ahead of it. Both days are those of the plant's calendar.
+/// A calibration that is due on a day, from so many days ahead of it. Both are days of UTC.
 pub fn calibration_due(due: Date, today: Date, ahead_days: u16) -> Condition {
     let days = due.duration_since(today).as_hours() / 24;
     match days {

@@ -25,7 +25,7 @@ use crate::method::Constants;
 
 impl Default for Constants {
     fn default() -> Self {
-        Constants { zero_celsius: 273.15, pressure: 101_325.0, molar_volume: 22.414 }
+        Constants { zero_celsius: 273.15, standard_celsius: 0.0, pressure: 101_325.0, molar_volume: 22.414 }
     }
 }
 

@@ -6,16 +6,16 @@
 
 use super::{Constants, finite};
 
-/// Volume of a gas in its actual state over its volume at standard conditions: `(z + t) / z * P0 / p`.
+/// Volume of a gas in its actual state over its volume at standard conditions: `(z + t) / (z + s) * P0 / p`.
 ///
-/// t in °C, p absolute in Pa (`Ba + Ps`); z and P0 come from the constants. `None` at or below absolute zero, without
+/// t in °C, p absolute in Pa (`Ba + Ps`); z, the standard temperature s (0 °C in most regimes) and P0 come from the constants. `None` at or below absolute zero, without
 /// pressure, or when not finite.
 ///
 /// Source: ideal gas; HJ 212-2017 D.2.1 (18) has the same form with 273.
 pub fn factor(temperature_c: f64, pressure_pa: f64, constants: &Constants) -> Option<f64> {
     let zero = constants.zero_celsius;
     if temperature_c > -zero && pressure_pa > 0.0 && pressure_pa.is_finite() {
-        finite((zero + temperature_c) / zero * constants.pressure / pressure_pa)
+        finite((zero + temperature_c) / (zero + constants.standard_celsius) * constants.pressure / pressure_pa)
     } else {
         None
     }

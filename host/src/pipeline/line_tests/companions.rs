@@ -186,3 +186,20 @@ fn oxygen_on_samples_leaves_out_those_that_cannot_be_corrected() {
     near(of(&averages, "SO2").corrected, 101.010_101_010_101);
     assert_eq!(of(&averages, "SO2").used.companions["oxygen"].measured, 20);
 }
+
+#[test]
+fn a_recomputation_knows_no_oxygen_of_later_blocks() {
+    let device = Device::with(&STACK);
+    let mut later = line(stack(&companions()));
+    (60..80).for_each(|minute| later.take(minute as u64, &stack_says(&device, minute, 7.5)));
+    let stored = closed(&mut later, 80);
+    let mut again = line(stack(&companions()));
+    stored.iter().for_each(|average| again.recall(average));
+    for minute in 0..20 {
+        let mut set = stack_says(&device, minute, 7.5);
+        set.columns.states[6] = InstrumentState::Fault;
+        again.take(minute as u64 + 1, &set);
+    }
+    let averages = closed(&mut again, 20);
+    assert_eq!((of(&averages, "SO2").corrected, of(&averages, "SO2").used.companions["oxygen"].missing), (None, 1));
+}

@@ -143,3 +143,41 @@ fn a_value_is_substituted_only_where_the_rule_set_orders_it_and_then_says_so() {
     assert!(average.qualifiers.contains(Qualifiers::SUBSTITUTED));
     assert_eq!(average.notes, ["substituted: mean and twice the standard deviation of 5 blocks"]);
 }
+
+#[test]
+fn without_a_flow_nothing_is_weighted_and_nothing_is_made_up() {
+    let device = Device::with(&[("cod", "mg/L"), ("q", "m3/h")]);
+    let flow = Companion { parameter: Some("flow".into()), fresh: MINUTE, hold: Duration::ZERO, substitute: None };
+    let companions = Companions::from([(Role::Flow, flow)]);
+    let cod = Chain { mean: Mean::FlowWeighted, ..Chain::default() };
+    let mut line = line(vec![
+        Assignment { chain: cod, companions: companions.clone(), ..parameter("COD", "cod") },
+        Assignment { companions, ..parameter("flow", "q") },
+    ]);
+    for minute in 0..20 {
+        let (cod, state) =
+            if minute < 16 { (10.0, InstrumentState::Valid) } else { (1000.0, InstrumentState::CommError) };
+        let said = [Said("cod", cod, InstrumentState::Valid), Said("q", 0.1, state)];
+        line.take(minute as u64 + 1, &device.says(60 * minute, 60 * minute, &said));
+    }
+    let averages = closed(&mut line, 20);
+    let cod = of(&averages, "COD");
+    // The flow of minute 15 stands for one minute more.
+    assert_eq!((cod.valid, cod.used.companions["flow"].missing), (17, 3));
+    near(cod.mean, (16.0 * 10.0 + 1000.0) / 17.0);
+}
+
+#[test]
+fn conditions_of_the_duct_have_no_meaning_for_a_fraction() {
+    let device = Device::with(&[("so2", "[ppm]"), ("t", "Cel")]);
+    let actual = || Chain { actual: true, ..Chain::default() };
+    let so2 =
+        Assignment { unit: Some("mg/m3".into()), molar_mass: Some(64.066), chain: actual(), ..parameter("SO2", "so2") };
+    let mut line =
+        line(vec![so2, Assignment { chain: Chain { wet: true, ..Chain::default() }, ..parameter("t", "t") }]);
+    let said = [Said("so2", 1.0, InstrumentState::Valid), Said("t", 1.0, InstrumentState::Valid)];
+    line.take(1, &device.says(0, 0, &said));
+    let problems = line.problems().join("; ");
+    assert!(problems.contains("conditions = \"actual\" has no meaning for [ppm]"), "{problems}");
+    assert!(problems.contains("moisture = \"wet\" has no meaning for Cel"), "{problems}");
+}

@@ -128,3 +128,68 @@ fn a_running_block_says_what_it_has_lost_so_far() {
     assert_eq!(standing(&line, 6), (20, 2));
     assert_eq!(standing(&line, 10), (20, 5));
 }
+
+#[test]
+fn samples_of_one_moment_count_once_however_often_they_come() {
+    let device = Device::with(&[("no2", "[ppb]")]);
+    let mut line = line(vec![with_share(0.75)]);
+    for entry in 1..=20 {
+        line.take(entry, &device.says(60, 60, &[Said("no2", 5.0, InstrumentState::Valid)]));
+    }
+    let average = closed(&mut line, 20).remove(0);
+    assert_eq!((average.valid, average.received, average.coverage), (1, 20, 0.05));
+    assert_eq!((average.mean, average.state), (Some(5.0), InstrumentState::Missing));
+}
+
+#[test]
+fn an_open_longer_block_takes_the_revision_of_a_shorter_one() {
+    let device = Device::with(&[("ph", "[pH]")]);
+    let of = |name: &str, from: Option<&str>, length: Duration| {
+        let rules = Rules { from: from.map(str::to_owned), ..Rules::simple(length, 0.3, Duration::from_secs(2)) };
+        let chain = Chain { mean: Mean::HydrogenActivity, ..Chain::default() };
+        Assignment { rule_set: name.into(), rules, chain, ..parameter("pH", "ph") }
+    };
+    let mut line = line(vec![of("short", None, BLOCK), of("long", Some("short"), 2 * BLOCK)]);
+    for minute in 0..20 {
+        line.take(
+            minute as u64 + 1,
+            &device.says(60 * minute, 60 * minute, &[Said("ph", 6.0, InstrumentState::Valid)]),
+        );
+    }
+    let first = closed(&mut line, 20).remove(0);
+    line.recall_newest(&Average { mean: Some(4.0), validated: Some(4.0), ..first });
+    for minute in 20..40 {
+        line.take(
+            minute as u64 + 1,
+            &device.says(60 * minute, 60 * minute, &[Said("ph", 6.0, InstrumentState::Valid)]),
+        );
+    }
+    let long = closed(&mut line, 40).into_iter().find(|average| average.key.rule_set == "long").unwrap();
+    // Through the activity, what is reported like the mean.
+    near(long.mean, -((1e-4_f64 + 1e-6) / 2.0).log10());
+    assert_eq!(long.validated, long.mean);
+}
+
+#[test]
+fn a_replay_brings_back_what_the_gate_remembers() {
+    let device = Device::with(&[("no2", "[ppb]")]);
+    let gated = || {
+        let gate = Gate { jump: Some(50.0), stuck_after: Some(10 * MINUTE), ..Gate::default() };
+        Assignment { gate, ..with_share(0.5) }
+    };
+    let set = |minute: i64| {
+        let value = if minute < 20 { 10.0 } else { 500.0 };
+        device.says(60 * minute, 60 * minute, &[Said("no2", value, InstrumentState::Valid)])
+    };
+    let mut once = line(vec![gated()]);
+    (0..40).for_each(|minute| once.take(minute as u64 + 1, &set(minute)));
+    let live = closed(&mut once, 40).pop().unwrap();
+    let mut again = Line::default();
+    again.assign(gated(), Timestamp::from_seconds(1200), 0);
+    let from = again.needs_readings_from().unwrap();
+    (0..40)
+        .filter(|minute| Timestamp::from_seconds(60 * minute) >= from)
+        .for_each(|minute| again.take(minute as u64 + 1, &set(minute)));
+    assert_eq!(live.implausible, BTreeMap::from([("jump".to_owned(), 1), ("stuck".to_owned(), 9)]));
+    assert_eq!(closed(&mut again, 40).pop().unwrap(), live);
+}

@@ -106,3 +106,31 @@ fn a_file_that_cannot_be_used_is_told_with_what_to_do() {
     fs::write(site.path("other.csv"), "time,x\n2026-01-01T00:00:00Z,1\n").unwrap();
     check(&[&["calc", "other.csv"], &config[..]].concat(), "no column is a point of the configuration");
 }
+
+#[test]
+fn what_was_exported_can_be_calculated_again() {
+    let site = site();
+    let mut rows =
+        String::from("entry,device,point,sampled_at,received_at,value,text,unit,state,qualifiers,status,raw\n");
+    for minute in 0..60 {
+        let at = format!("2026-01-01T00:{minute:02}:00Z");
+        for (point, value, unit) in [
+            ("co_mg_m3", 10.0, "mg/m3"),
+            ("turbine_after_temperature_c", 540.0, "Cel"),
+            ("ambient_pressure_mbar", 1015.0, "mbar"),
+            ("exhaust_pressure_mbar", 25.0, "mbar"),
+            ("nobody_asked", 1.0, "V"),
+        ] {
+            rows += &format!("{minute},turbine,{point},{at},{at},{value},,{unit},valid,,,\n");
+        }
+    }
+    fs::write(site.path("samples.csv"), rows).unwrap();
+    let arguments = ["calc", "samples.csv", "--config", "tutin.toml", "--parameter", "CO", "--rule-set", "hours"];
+    let mut command = site.start(&[&arguments[..], &["--explain", "2026-01-01T00:30:00Z"]].concat());
+    assert!(command.wait().success());
+    let text = command.lines().text();
+    assert!(text.contains("point co_mg_m3 of device turbine, in mg/m3"), "{text}");
+    assert!(text.contains("coverage     60 / 60 = 1"), "{text}");
+    // The recording's point that is not in the file is told of once, and not for every row.
+    assert!(text.matches("has no point").count() <= 1, "{text}");
+}

@@ -36,8 +36,11 @@ struct Inner {
     /// Found outside of the journal's own turns, to be recorded with the next one.
     occurred: Vec<Occurred>,
     /// Blocks that are to be derived again, and when the last of their late samples was received.
-    late: BTreeMap<(String, String, Timestamp), Timestamp>,
+    late: BTreeMap<BlockName, Timestamp>,
 }
+
+/// Source, rule set and start of a block.
+type BlockName = (String, String, Timestamp);
 
 impl Derivation {
     /// A derivation without streams.
@@ -104,7 +107,7 @@ impl Derivation {
     /// Blocks whose last late sample was received before this moment; they are not handed out again.
     pub fn late_blocks(&self, before: Timestamp) -> Vec<LateBlock> {
         let mut inner = self.lock();
-        let due = |(_, since): &(&(String, String, Timestamp), &Timestamp)| **since < before;
+        let due = |(_, since): &(&BlockName, &Timestamp)| **since < before;
         let keys: Vec<_> = inner.late.iter().filter(due).map(|(key, _)| key.clone()).collect();
         let taken = keys.into_iter().filter_map(|key| {
             let since = inner.late.remove(&key)?;
@@ -345,10 +348,7 @@ impl Derive for Derivation {
 }
 
 /// Those of the blocks whose averages do not have what came late, and when it came.
-fn unrevised(
-    reader: &Reader,
-    blocks: Vec<LateBlock>,
-) -> Result<Vec<((String, String, Timestamp), Timestamp)>, JournalError> {
+fn unrevised(reader: &Reader, blocks: Vec<LateBlock>) -> Result<Vec<(BlockName, Timestamp)>, JournalError> {
     let mut found = Vec::new();
     for LateBlock { source, rule_set, start, since } in blocks {
         let stored = reader.newest_averages(start..Timestamp(start.0.saturating_add(1)))?;

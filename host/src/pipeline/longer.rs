@@ -28,8 +28,7 @@ pub fn of_blocks(member: &Member, parts: &[&Average], expected: u32, block: Span
     if !foreign.is_empty() {
         average.notes.push(format!("{} blocks are left out: they have another unit", foreign.len()));
     }
-    let mean_of = |pick: fn(&Average) -> Option<f64>| exact_mean(valid.iter().filter_map(|part| pick(part)));
-    average.mean_raw = mean_of(|part| part.mean_raw);
+    average.mean_raw = exact_mean(valid.iter().filter_map(|part| part.mean_raw));
     average.unit_raw = parts.last().map(|part| part.unit_raw.clone()).unwrap_or_default();
     average.mean = mean(assignment, &valid, |part| part.mean);
     average.corrected = mean(assignment, &valid, |part| part.corrected);

@@ -1,13 +1,14 @@
 //! From readings to averages, and what goes where.
 //!
-//! The way of a sample: `line` finds its `group` and `member` → `gate` and `chain` (one sample, with `formula` and `units`) → `window` (one
-//! open block, with what `track` knows of its companions) → `block` (the steps of a closed one) → an average → `route`.
+//! The way of a sample: `line` finds its `group` and `member` → `counting`, `gate` and `chain` (one sample, with `formula` and `units`) → `window` (one
+//! open block, with what `track` knows of its companions) → `block` (the steps of a closed one) and `longer` (blocks of blocks) → an average → `route`.
 //!
 //! Invariant: everything here is a pure function of its arguments. No I/O, no task, no clock: time is an argument.
 
 pub mod alarm;
 mod block;
 mod chain;
+mod counting;
 pub mod formula;
 mod gate;
 mod grid;

@@ -40,6 +40,38 @@ fn the_minimal_file_loads_without_a_problem() {
 }
 
 #[test]
+fn the_rule_sets_that_come_with_the_program_ask_for_what_their_texts_say() {
+    let rules = load_shipped(MINIMAL).config.unwrap().rule_sets;
+    let check = |name: &str, minutes: u64, from: Option<&str>, coverage: f64, least: u32, zone: &str| {
+        let of = &rules[name];
+        let found =
+            (of.block.as_secs() / 60, of.from.as_deref(), of.validity.coverage, of.validity.least, of.zone.as_str());
+        assert_eq!(found, (minutes, from, coverage, least, zone), "{name}");
+    };
+    check("kz-20min", 20, None, 2.0 / 3.0, 0, "Asia/Almaty");
+    check("kz-day", 1440, Some("kz-20min"), 2.0 / 3.0, 0, "Asia/Almaty");
+    check("eu-30min", 30, None, 2.0 / 3.0, 0, "UTC");
+    check("eu-60min", 60, None, 2.0 / 3.0, 0, "UTC");
+    // At most 5 of 48 half-hours lost.
+    check("eu-day", 1440, Some("eu-30min"), 0.0, 43, "UTC");
+    // 12 of 12 five-second values, 45 minutes, 20 hours.
+    check("cn-minute", 1, None, 1.0, 0, "Asia/Shanghai");
+    check("cn-hour", 60, Some("cn-minute"), 0.75, 45, "Asia/Shanghai");
+    check("cn-day", 1440, Some("cn-hour"), 0.0, 20, "Asia/Shanghai");
+    check("us-hour", 60, None, 0.0, 0, "UTC");
+    check("in-1min", 1, None, 2.0 / 3.0, 0, "Asia/Kolkata");
+    check("in-15min", 15, Some("in-1min"), 2.0 / 3.0, 0, "Asia/Kolkata");
+    // 45 seconds of a minute, 22 minutes of a half-hour.
+    check("my-1min", 1, None, 0.75, 0, "Asia/Kuala_Lumpur");
+    check("my-30min", 30, Some("my-1min"), 0.0, 22, "Asia/Kuala_Lumpur");
+    assert_eq!(rules.len(), 13);
+    let us = &rules["us-hour"];
+    assert_eq!((us.validity.parts, us.validity.two_apart, us.constants.standard_celsius), (4, true, 20.0));
+    let china = &rules["cn-minute"].constants;
+    assert_eq!((china.molar_volume, china.zero_celsius), (22.4, 273.0));
+}
+
+#[test]
 fn the_full_file_loads_without_a_problem() {
     let loaded = load_shipped(FULL);
 

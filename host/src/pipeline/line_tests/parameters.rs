@@ -181,3 +181,34 @@ fn conditions_of_the_duct_have_no_meaning_for_a_fraction() {
     assert!(problems.contains("conditions = \"actual\" has no meaning for [ppm]"), "{problems}");
     assert!(problems.contains("moisture = \"wet\" has no meaning for Cel"), "{problems}");
 }
+
+#[test]
+fn a_flare_has_density_and_mass_by_its_composition_and_a_conductivity_is_that_of_25_degrees() {
+    let device = Device::with(&[("q", "m3/h"), ("h2s", "%"), ("ch4", "%"), ("k", "uS/cm"), ("t", "Cel")]);
+    let derived = |name: &str, how: Derived| Assignment { input: Input::Derived(how), ..parameter(name, "") };
+    let fractions = vec![("CH4".to_owned(), 16.043), ("H2S".to_owned(), 34.081)];
+    let water = Companion { parameter: Some("t".into()), fresh: MINUTE, hold: Duration::ZERO, substitute: None };
+    let companions = Companions::from([(Role::Temperature, water)]);
+    let chain = Chain { per_kelvin: Some(0.02), ..Chain::default() };
+    let mut line = line(vec![
+        // The mass follows from the density, which follows from the composition, in whatever order they are named.
+        derived("a-mass", Derived::GasMass { flow: "volume".into(), density: "density".into() }),
+        derived("density", Derived::GasDensity { fractions }),
+        parameter("volume", "q"),
+        parameter("H2S", "h2s"),
+        parameter("CH4", "ch4"),
+        Assignment { chain, companions: companions.clone(), ..parameter("conductivity", "k") },
+        Assignment { companions, ..parameter("t", "t") },
+    ]);
+    for minute in 0..20 {
+        let of = |point: &'static str, value: f64| Said(point, value, InstrumentState::Valid);
+        let said = [of("q", 500.0), of("h2s", 10.0), of("ch4", 90.0), of("k", 900.0), of("t", 18.0)];
+        line.take(minute as u64 + 1, &device.says(60 * minute, 60 * minute, &said));
+    }
+    let averages = closed(&mut line, 20);
+    let density = (0.9 * 16.043 + 0.1 * 34.081) / 22.414;
+    near(of(&averages, "density").validated, density);
+    near(of(&averages, "a-mass").validated, 500.0 * density);
+    assert_eq!(of(&averages, "a-mass").unit, "kg/h");
+    near(of(&averages, "conductivity").mean, 900.0 / (1.0 + 0.02 * (18.0 - 25.0)));
+}

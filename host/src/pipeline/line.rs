@@ -26,6 +26,8 @@ pub struct Line {
     by_device: HashMap<String, Vec<(usize, usize)>>,
     /// Groups whose plant state a device tells.
     plants: HashMap<String, Vec<usize>>,
+    /// Whether both say where the streams are. They are made anew once for many changes.
+    is_indexed: bool,
     problems: Vec<String>,
 }
 
@@ -72,14 +74,15 @@ impl Line {
     /// Adds a stream whose first block is the one that `from` falls into. Entries up to `through` are not for it.
     pub fn assign(&mut self, assignment: Assignment, from: Timestamp, through: u64) {
         let is_its = |group: &Group| group.source == assignment.source && group.rule_set == assignment.rule_set;
-        let place = self.groups.iter().position(is_its).unwrap_or_else(|| {
+        // Streams of a group are assigned one after the other.
+        let place = self.groups.iter().rposition(is_its).unwrap_or_else(|| {
             self.groups.push(Group::of(&assignment));
             self.groups.len() - 1
         });
         if let Some(group) = self.groups.get_mut(place) {
             group.add(Member::new(assignment, from, through));
         }
-        self.index();
+        self.is_indexed = false;
     }
 
     /// Says since when a stream has had blocks, under whatever configuration.
@@ -92,7 +95,7 @@ impl Line {
     /// Removes the streams of a source; their open blocks are dropped.
     pub fn withdraw(&mut self, source: &str) {
         self.groups.retain(|group| group.source != source);
-        self.index();
+        self.is_indexed = false;
     }
 
     /// Takes over the streams of another line, to which the journal was replayed; what comes from now on is new.
@@ -102,7 +105,7 @@ impl Line {
             member.live = true;
         }
         self.problems.extend(other.problems);
-        self.index();
+        self.is_indexed = false;
     }
 
     /// Start of the oldest block of samples that any stream has open.
@@ -147,6 +150,9 @@ impl Line {
 
     /// Takes a poll set that stands in this journal entry.
     pub fn take(&mut self, entry: u64, set: &PollSet) {
+        if !self.is_indexed {
+            self.index();
+        }
         for group in self.plants.get(&set.catalog.device).into_iter().flatten() {
             if let Some(group) = self.groups.get_mut(*group)
                 && group.members.iter().any(|member| entry > member.through)
@@ -225,7 +231,7 @@ impl Line {
     }
 
     fn member_mut(&mut self, source: &str, parameter: &str, rule_set: &str) -> Option<&mut Member> {
-        let group = self.groups.iter_mut().find(|group| group.source == source && group.rule_set == rule_set)?;
+        let group = self.groups.iter_mut().rfind(|group| group.source == source && group.rule_set == rule_set)?;
         group.members.iter_mut().find(|member| member.assignment.parameter == parameter)
     }
 
@@ -291,6 +297,7 @@ impl Line {
     }
 
     fn index(&mut self) {
+        self.is_indexed = true;
         self.by_device.clear();
         self.plants.clear();
         for (at, group) in self.groups.iter().enumerate() {

@@ -29,10 +29,10 @@ pub struct Assignment {
     /// Molar mass in g/mol, where it is known.
     pub molar_mass: Option<f64>,
     /// What is done to each sample.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_usual")]
     pub chain: Chain,
     /// What is known beside it, by role: the same for all parameters of a source.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Companions::is_empty")]
     pub companions: Companions,
     /// What a sample must be.
     #[serde(default)]
@@ -70,6 +70,12 @@ pub enum Input {
     },
     /// Other parameters of the source, block by block.
     Derived(Derived),
+}
+
+/// What is as it is when nobody says otherwise is not recorded for each of ten thousand streams.
+/// What that is therefore belongs to the format of the journal, and a test holds it.
+pub fn is_usual<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl Assignment {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::grid::Grid;
+use super::recipe::is_usual;
 use crate::method::{Constants, Label, Negative, OxygenStep, Substitution, Validity};
 use crate::rounding::Rounding;
 use crate::status::{InstrumentState, PlantState};
@@ -18,25 +19,32 @@ pub struct Rules {
     /// Edges of the blocks.
     pub grid: Grid,
     /// Which end of a block names it.
+    #[serde(default, skip_serializing_if = "is_usual")]
     pub label: Label,
     /// Rule set whose blocks these are made from; `None`: from samples.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
     /// When a block counts.
+    #[serde(default, skip_serializing_if = "is_usual")]
     pub validity: Validity,
     /// How long after its end a block takes samples.
     pub lateness: Duration,
     /// Standard conditions and constants.
+    #[serde(default, skip_serializing_if = "is_usual")]
     pub constants: Constants,
     /// Where the oxygen step stands.
+    #[serde(default, skip_serializing_if = "is_usual")]
     pub oxygen: OxygenStep,
     /// Oxygen in percent above which nothing is converted to the reference.
     pub most_oxygen: f64,
     /// What becomes of a block below zero.
+    #[serde(default, skip_serializing_if = "is_usual")]
     pub negative: Negative,
     /// What is reported of a block that does not count.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_usual")]
     pub substitution: Substitution,
     /// How the reported value is rounded, once, at the sink.
+    #[serde(default, skip_serializing_if = "is_usual")]
     pub rounding: Rounding,
 }
 
@@ -127,6 +135,7 @@ pub fn expected(length: Duration, interval: Duration) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::method::Chain;
 
     const HOUR: Duration = Duration::from_secs(3600);
 
@@ -134,6 +143,34 @@ mod tests {
         let spread = Duration::from_secs(60 * spread_minutes);
         let evidence = Evidence { expected: 60, valid, parts, spread, length: HOUR, serviced };
         assert_eq!(validity.holds(&evidence), holds, "{evidence:?}");
+    }
+
+    #[test]
+    fn what_a_recorded_recipe_leaves_out_stays_what_it_was() {
+        let usual = serde_json::json!({
+            "label": Label::default(),
+            "validity": Validity::default(),
+            "constants": Constants::default(),
+            "oxygen": OxygenStep::default(),
+            "negative": Negative::default(),
+            "substitution": Substitution::default(),
+            "rounding": Rounding::default(),
+            "chain": Chain::default(),
+        });
+        let recorded = serde_json::json!({
+            "label": "start",
+            "validity": {
+                "coverage": 2.0 / 3.0, "least": 1, "parts": 0, "two_apart": false, "states": ["valid"],
+                "plants": ["operating", "startup", "shutdown", "standby", "stopped", "abatement_outage", "unknown"],
+            },
+            "constants": { "zero_celsius": 273.15, "standard_celsius": 0.0, "pressure": 101_325.0, "molar_volume": 22.414 },
+            "oxygen": "block",
+            "negative": "keep",
+            "substitution": "none",
+            "rounding": "half_up",
+            "chain": { "actual": false, "wet": false, "mean": "arithmetic" },
+        });
+        assert_eq!(usual, recorded);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Invariant: what it tells is for the journal, and the journal's events lead back to the alarms and charts that it had.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use jiff::civil::Date;
@@ -64,6 +64,8 @@ pub enum Told {
 #[derive(Debug, Default)]
 pub struct Guard {
     watched: Vec<Watched>,
+    /// Places of parameters, by source and name.
+    places: HashMap<String, HashMap<String, usize>>,
     /// Places of the parameters whose zero and span cycles a device brings.
     by_device: HashMap<String, Vec<usize>>,
     finders: HashMap<usize, CycleFinder>,
@@ -77,20 +79,22 @@ impl Guard {
     /// Goes over to these parameters. Alarms of others are cleared.
     pub fn watch(&mut self, watched: Vec<Watched>, now: Timestamp) {
         self.begun = now;
+        self.places.clear();
         self.by_device.clear();
         self.finders.clear();
         for (place, one) in watched.iter().enumerate() {
+            self.places.entry(one.source.clone()).or_default().insert(one.parameter.clone(), place);
             if let (Some((zero, span)), Some((device, _))) = (&one.zero_span, &one.point) {
                 self.by_device.entry(device.clone()).or_default().push(place);
                 self.finders.insert(place, CycleFinder::new(CycleSettings::new(zero.reference, span.reference)));
             }
         }
-        let names: HashSet<(&str, &str)> =
-            watched.iter().map(|one| (one.source.as_str(), one.parameter.as_str())).collect();
         let gone: Vec<String> = self
             .alarms
             .standing()
-            .filter(|alarm| !names.iter().any(|(source, parameter)| is_of(&alarm.name, source, parameter)))
+            .filter(|alarm| {
+                of_parameter(&alarm.name).is_some_and(|(source, parameter)| self.place(source, parameter).is_none())
+            })
             .map(|alarm| alarm.name.clone())
             .collect();
         for name in gone {
@@ -107,8 +111,7 @@ impl Guard {
 
     /// Takes up a zero or span reading from the journal.
     pub fn restore_reading(&mut self, source: &str, parameter: &str, kind: CycleKind, value: f64) {
-        let place = self.watched.iter().position(|one| one.source == source && one.parameter == parameter);
-        if let Some(place) = place {
+        if let Some(place) = self.place(source, parameter) {
             self.chart(place, kind, value);
         }
     }
@@ -137,8 +140,8 @@ impl Guard {
             parameter: average.key.parameter.clone(),
             qualifier: rule_set.to_owned(),
         };
-        let place = |one: &&Watched| one.source == average.key.source && one.parameter == average.key.parameter;
-        let limit = self.watched.iter().find(place).and_then(|one| one.limits.get(rule_set).copied());
+        let place = self.place(&average.key.source, &average.key.parameter);
+        let limit = place.and_then(|place| self.watched.get(place)?.limits.get(rule_set).copied());
         if let Some((limit, value)) = limit.zip(average.validated) {
             self.judge(&key(AlarmKind::Limit), at, watch::limit(value, limit));
         }
@@ -165,16 +168,15 @@ impl Guard {
             *last = (*last).max(one.last_valid);
             let validity = &assignment.rules.validity;
             if validity.parts == 0 {
-                let key = key(AlarmKind::Coverage, source, parameter, &assignment.rule_set);
                 // It ends when a block counts, and not because the next one is young.
                 let condition = watch::coverage(one.expected, one.lost, validity.coverage, validity.least);
-                conditions.extend(matches!(condition, Condition::Holds(_)).then_some((key, condition)));
+                if let Condition::Holds(_) = condition {
+                    conditions.push((key(AlarmKind::Coverage, source, parameter, &assignment.rule_set), condition));
+                }
             }
         }
         for ((source, parameter), last) in newest {
-            let Some(one) = self.watched.iter().find(|one| one.source == source && one.parameter == parameter) else {
-                continue;
-            };
+            let Some(one) = self.place(source, parameter).and_then(|place| self.watched.get(place)) else { continue };
             let since = last.max(Some(self.begun));
             conditions.push((key(AlarmKind::Stale, source, parameter, ""), watch::stale(since, now, one.stale_after)));
         }
@@ -208,6 +210,10 @@ impl Guard {
     /// What there is to tell since the last call.
     pub fn told(&mut self) -> Vec<Told> {
         std::mem::take(&mut self.told)
+    }
+
+    fn place(&self, source: &str, parameter: &str) -> Option<usize> {
+        self.places.get(source)?.get(parameter).copied()
     }
 
     fn cycle(&mut self, place: usize, reading: CycleReading) {
@@ -252,13 +258,10 @@ fn key(kind: AlarmKind, source: &str, parameter: &str, qualifier: &str) -> Alarm
     AlarmKey { kind, source: source.to_owned(), parameter: parameter.to_owned(), qualifier: qualifier.to_owned() }
 }
 
-/// Whether an alarm is about this parameter. One of another form, as those of the journal itself, is about none and left alone.
-fn is_of(name: &str, source: &str, parameter: &str) -> bool {
+/// Source and parameter that an alarm is about. One of another form, as those of the journal itself, is about none.
+fn of_parameter(name: &str) -> Option<(&str, &str)> {
     let mut parts = name.split('/').skip(1);
-    match (parts.next(), parts.next()) {
-        (Some(its_source), Some(its_parameter)) => its_source == source && its_parameter == parameter,
-        _ => true,
-    }
+    Some((parts.next()?, parts.next()?))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! A block without enough valid data says why: whatever kept the readings away, and however the hub learned of it.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use rusqlite::types::Value;
 
@@ -8,6 +9,9 @@ use crate::support::configuration::{averages_to, misbehaving, short_blocks, t200
 use crate::support::hub::{Hub, Site};
 use crate::support::pymodbus::Pymodbus;
 use crate::support::{store, t200};
+
+/// Long enough that a whole block of two seconds is lost, wherever in a block the hub ended.
+const OUTAGE: Duration = Duration::from_secs(5);
 
 fn configuration(peer: &Pymodbus) -> String {
     let file = averages_to("file", "type = \"file\"\npath = \"averages.jsonl\"");
@@ -54,13 +58,13 @@ fn an_instrument_a_link_and_a_stopped_hub_are_told_apart() {
     wait_for_valid(&hub, &site);
 
     assert!(hub.interrupt().success());
-    std::thread::sleep(std::time::Duration::from_secs(5));
+    std::thread::sleep(OUTAGE);
     let mut hub = site.run();
     wait_for_cause(&hub, &site, "hub_down", "stopped");
     wait_for_valid(&hub, &site);
 
     hub.kill();
-    std::thread::sleep(std::time::Duration::from_secs(5));
+    std::thread::sleep(OUTAGE);
     let mut hub = site.run();
     wait_for_cause(&hub, &site, "hub_down", "killed");
     assert!(hub.interrupt().success());

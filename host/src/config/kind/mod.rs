@@ -28,7 +28,7 @@ pub(crate) use map::{Fields, Headers, Settings};
 pub(crate) use number::{Real, Share, Size, Span, Whole};
 pub(crate) use reference::Reference;
 pub(crate) use secret::SecretReference;
-pub(crate) use table::{Numbers, Words};
+pub(crate) use table::Members;
 pub(crate) use text::{FilePath, Glob, Text};
 pub(crate) use time::{Day, Zone};
 

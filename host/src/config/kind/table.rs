@@ -2,29 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::kind::{Choice, Fault, Kind, Layout, Real, Reference, Scope, wrong_type};
+use crate::config::kind::{Fault, Kind, Layout, Reference, Scope, wrong_type};
 use crate::config::tree::{Entry, Node};
 
-/// Codes and the word that each means.
-pub(crate) struct Words<T: 'static> {
-    /// What a table of them is.
-    pub what: &'static str,
-    /// What a code may mean.
-    pub word: Choice<T>,
-}
-
-/// Names of another section's members, each with a number.
-pub(crate) struct Numbers {
+/// Names or codes, each with a value of one kind.
+pub(crate) struct Members<K> {
     /// What a table of them is.
     pub what: &'static str,
     /// Where the names must stand; `None`: anywhere.
     pub name: Option<Reference>,
-    /// What each number may be.
-    pub number: Real,
+    /// What each value may be.
+    pub value: K,
 }
 
-impl<T: Copy> Kind for Words<T> {
-    type Value = Vec<(String, T)>;
+impl<K: Kind> Kind for Members<K> {
+    type Value = BTreeMap<String, K::Value>;
 
     fn expected(&self) -> String {
         self.what.to_owned()
@@ -38,52 +30,28 @@ impl<T: Copy> Kind for Words<T> {
         Layout::Members
     }
 
+    /// All mistakes are told, each at its own place.
     fn read(&self, node: &Node, scope: &Scope<'_>) -> Result<Self::Value, Vec<Fault>> {
-        members(node, self.what, |_, entry| self.word.read(&entry.node, scope)).map(|words| words.into_iter().collect())
-    }
-}
-
-impl Kind for Numbers {
-    type Value = BTreeMap<String, f64>;
-
-    fn expected(&self) -> String {
-        self.what.to_owned()
-    }
-
-    fn textual(&self) -> bool {
-        false
-    }
-
-    fn layout(&self) -> Layout {
-        Layout::Members
-    }
-
-    fn read(&self, node: &Node, scope: &Scope<'_>) -> Result<Self::Value, Vec<Fault>> {
-        members(node, self.what, |name, entry| {
-            if let Some(reference) = &self.name {
-                let key = Node::text(name, entry.key.clone());
-                reference.read(&key, scope).map_err(|faults| at(faults, entry.key.clone()))?;
+        let table = node.as_table().ok_or_else(|| wrong_type(node, self.expected()))?;
+        let (mut values, mut faults) = (BTreeMap::new(), Vec::new());
+        for (name, entry) in table {
+            match self.member(name, entry, scope) {
+                Ok(value) => drop(values.insert(name.clone(), value)),
+                Err(found) => faults.extend(at(found, entry.node.place.clone())),
             }
-            self.number.read(&entry.node.settled(false), scope)
-        })
+        }
+        if faults.is_empty() { Ok(values) } else { Err(faults) }
     }
 }
 
-/// Reads each member; all mistakes are told, each at its own place.
-fn members<T>(
-    node: &Node,
-    what: &str,
-    read: impl Fn(&str, &Entry) -> Result<T, Vec<Fault>>,
-) -> Result<BTreeMap<String, T>, Vec<Fault>> {
-    let table = node.as_table().ok_or_else(|| wrong_type(node, what.to_owned()))?;
-    let (mut values, mut faults) = (BTreeMap::new(), Vec::new());
-    for (name, entry) in table {
-        match read(name, entry) {
-            Ok(value) => drop(values.insert(name.clone(), value)),
-            Err(found) => faults.extend(at(found, entry.node.place.clone())),
+impl<K: Kind> Members<K> {
+    fn member(&self, name: &str, entry: &Entry, scope: &Scope<'_>) -> Result<K::Value, Vec<Fault>> {
+        if let Some(reference) = &self.name {
+            let key = Node::text(name, entry.key.clone());
+            reference.read(&key, scope).map_err(|faults| at(faults, entry.key.clone()))?;
         }
+        self.value.read(&entry.node.settled(self.value.textual()), scope)
     }
-    if faults.is_empty() { Ok(values) } else { Err(faults) }
 }
 
 fn at(faults: Vec<Fault>, place: crate::config::place::Place) -> Vec<Fault> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::kind::{Choice, Day, Numbers, Real, Reference, Share, Span, Text, Whole};
+use crate::config::kind::{Choice, Day, Members, Real, Reference, Share, Span, Text, Whole};
 use crate::config::mistake::Mistake;
 use crate::config::model::{Origin, Parameter, ZeroSpan};
 use crate::config::section::Section;
@@ -23,15 +23,15 @@ const MEAN: Choice<Mean> = Choice {
     ],
 };
 const ACTION: Choice<Action> = Choice { what: "action", words: &[("mark", Action::Mark), ("hold", Action::Hold)] };
-const LIMITS: Numbers = Numbers {
+const LIMITS: Members<Real> = Members {
     what: "a table of rule sets, each with a limit",
     name: Some(Reference { section: "rule_sets", member: "rule set" }),
-    number: ANY,
+    value: ANY,
 };
-const FRACTIONS: Numbers = Numbers {
+const FRACTIONS: Members<Real> = Members {
     what: "a table of parameters, each with its molar mass in g/mol",
     name: None,
-    number: Real { min: 1.0, max: 1000.0, unit: "g/mol" },
+    value: Real { min: 1.0, max: 1000.0, unit: "g/mol" },
 };
 
 #[derive(Clone, Copy)]

@@ -1,6 +1,6 @@
 //! `[sources.NAME]`.
 
-use crate::config::kind::{Choice, List, Real, Reference, Span, Text, Words};
+use crate::config::kind::{Choice, List, Members, Real, Reference, Span, Text};
 use crate::config::mistake::Mistake;
 use crate::config::model::{PlantPoint, Source};
 use crate::config::read::parameter;
@@ -21,8 +21,11 @@ pub(super) const PLANT: Choice<PlantState> = Choice {
     ],
 };
 
-const STATES: Words<PlantState> =
-    Words { what: "a table of the point's values, each with a plant state such as \"operating\"", word: PLANT };
+const STATES: Members<Choice<PlantState>> = Members {
+    what: "a table of the point's values, each with a plant state such as \"operating\"",
+    name: None,
+    value: PLANT,
+};
 
 pub(super) fn source(section: &mut Section<'_, '_>, name: &str) -> Option<Source> {
     let label = section.or("label", &Text::ANY, name);
@@ -47,7 +50,7 @@ fn plant_point(section: &mut Section<'_, '_>) -> Option<PlantPoint> {
     let point = section.required("point", &Text::NAME);
     let states = section.required("states", &STATES);
     let fresh = section.or("fresh", &Span::millis(1_000, 86_400_000), "1min");
-    Some(PlantPoint { device: device?, point: point?, states: states?, fresh: fresh? })
+    Some(PlantPoint { device: device?, point: point?, states: states?.into_iter().collect(), fresh: fresh? })
 }
 
 fn companions(section: &mut Section<'_, '_>) -> Option<Companions> {

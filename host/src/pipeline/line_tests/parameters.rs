@@ -80,16 +80,22 @@ fn ph_is_averaged_as_the_configuration_states() {
     near(mean_of(Mean::HydrogenActivity), 6.296_708_621_881_339);
 }
 
-#[test]
-fn water_is_weighted_with_its_flow_and_its_load_follows() {
+/// COD in mg/L, weighted with the flow in m³/h.
+fn outfall() -> (Device, Line) {
     let device = Device::with(&[("cod", "mg/L"), ("q", "m3/h")]);
     let flow = Companion { parameter: Some("flow".into()), fresh: MINUTE, hold: Duration::ZERO, substitute: None };
     let companions = Companions::from([(Role::Flow, flow)]);
     let cod = Chain { mean: Mean::FlowWeighted, ..Chain::default() };
-    let mut line = line(vec![
+    let line = line(vec![
         Assignment { chain: cod, companions: companions.clone(), ..parameter("COD", "cod") },
         Assignment { companions, ..parameter("flow", "q") },
     ]);
+    (device, line)
+}
+
+#[test]
+fn water_is_weighted_with_its_flow_and_its_load_follows() {
+    let (device, mut line) = outfall();
     // 40, 60 and 50 mg/L at flows of 30, 90 and 30 m³/h, one third of the time each: 10, 30 and 10 m³.
     for minute in 0..18 {
         let (cod, flow) = [(40.0, 30.0), (60.0, 90.0), (50.0, 30.0)][minute as usize % 3];
@@ -146,14 +152,7 @@ fn a_value_is_substituted_only_where_the_rule_set_orders_it_and_then_says_so() {
 
 #[test]
 fn without_a_flow_nothing_is_weighted_and_nothing_is_made_up() {
-    let device = Device::with(&[("cod", "mg/L"), ("q", "m3/h")]);
-    let flow = Companion { parameter: Some("flow".into()), fresh: MINUTE, hold: Duration::ZERO, substitute: None };
-    let companions = Companions::from([(Role::Flow, flow)]);
-    let cod = Chain { mean: Mean::FlowWeighted, ..Chain::default() };
-    let mut line = line(vec![
-        Assignment { chain: cod, companions: companions.clone(), ..parameter("COD", "cod") },
-        Assignment { companions, ..parameter("flow", "q") },
-    ]);
+    let (device, mut line) = outfall();
     for minute in 0..20 {
         let (cod, state) =
             if minute < 16 { (10.0, InstrumentState::Valid) } else { (1000.0, InstrumentState::CommError) };

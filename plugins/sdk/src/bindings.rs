@@ -4,13 +4,18 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "generated code")]
 
 wit_bindgen::generate!({
-    path: ["../../wit/log", "../../wit/modbus", "../../wit/driver"],
+    path: ["../../wit/log", "../../wit/modbus", "../../wit/stream", "../../wit/mqtt", "../../wit/opcua", "../../wit/driver"],
     inline: "
         package tutin:sdk;
         world any-driver {
             include tutin:driver/plugin@0.1.0;
             import tutin:modbus/client@0.1.0;
             import tutin:modbus/control@0.1.0;
+            import tutin:%stream/client@0.1.0;
+            import tutin:mqtt/client@0.1.0;
+            import tutin:mqtt/control@0.1.0;
+            import tutin:opcua/client@0.1.0;
+            import tutin:opcua/control@0.1.0;
         }
     ",
     world: "tutin:sdk/any-driver",

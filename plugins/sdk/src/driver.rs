@@ -144,6 +144,21 @@ impl Description {
         self.link("main", "tutin:modbus/client", purpose)
     }
 
+    /// Wants a line of bytes, called "main".
+    pub fn stream(self, purpose: &str) -> Self {
+        self.link("main", "tutin:stream/client", purpose)
+    }
+
+    /// Wants an MQTT session, called "main".
+    pub fn mqtt(self, purpose: &str) -> Self {
+        self.link("main", "tutin:mqtt/client", purpose)
+    }
+
+    /// Wants an OPC UA session, called "main".
+    pub fn opcua(self, purpose: &str) -> Self {
+        self.link("main", "tutin:opcua/client", purpose)
+    }
+
     /// Wants a link of this name, opened through this interface.
     pub fn link(mut self, name: &str, capability: &str, purpose: &str) -> Self {
         self.contract.links.push(contract::LinkWant {

@@ -63,12 +63,15 @@ pub mod exported;
 mod failure;
 pub mod log;
 pub mod modbus;
+pub mod mqtt;
+pub mod opcua;
 mod samples;
 pub mod settings;
 mod state;
+pub mod stream;
 pub mod words;
 
-pub use driver::{Description, Driver, History, Point, Timestamp};
+pub use driver::{Description, Driver, History, Point, PointKind, Timestamp};
 pub use failure::Failure;
 pub use samples::{Columns, Sample, Samples};
 pub use state::{Qualifier, Qualifiers, State};

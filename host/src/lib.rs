@@ -13,6 +13,7 @@ pub mod rounding;
 pub mod status;
 pub mod status_table;
 pub mod time;
+pub mod tls;
 
 pub mod config;
 

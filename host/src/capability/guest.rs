@@ -6,8 +6,8 @@ use std::sync::Arc;
 use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
 
+use crate::capability::Link;
 use crate::capability::log::LineBudget;
-use crate::capability::modbus::Link;
 use crate::capability::usage::Usage;
 use crate::config::model::Limits;
 
@@ -40,6 +40,14 @@ impl Guest {
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES);
         Guest { name, links, usage: Usage::new(limits), table, lines, memory: 0 }
+    }
+}
+
+impl Guest {
+    /// What to say when a link of this kind and name is not there.
+    pub(crate) fn no_link(&self, kind: &str, name: &str) -> String {
+        let known = self.links.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        format!("no {kind} link {name:?} is given to this device; there is: {known}")
     }
 }
 

@@ -7,11 +7,17 @@
 //! Invariants: an interface that was not granted is not linked; every host call is counted; every wait has its own
 //! timeout.
 
+mod connection;
 mod guest;
 pub mod log;
 pub mod modbus;
+pub mod mqtt;
+pub mod opcua;
+pub mod stream;
 mod usage;
+pub mod wire;
 
+pub use connection::{Addressing, Connection, Link, Plug, Surroundings, UNPLUGGED};
 pub use guest::Guest;
 pub use usage::{Overrun, TICK, Usage};
 use wasmtime::component::{HasSelf, Linker};
@@ -27,6 +33,9 @@ pub struct Offer {
     /// Links its functions.
     pub link: fn(&mut Linker<Guest>) -> wasmtime::Result<()>,
 }
+
+/// What the interfaces that read a link are called; writing and commanding stand in others, which must be granted.
+pub const READING: &str = "client";
 
 /// Everything that a plugin may ask for. A new capability is one folder and its lines here.
 pub const OFFERS: &[Offer] = &[

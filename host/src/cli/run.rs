@@ -97,12 +97,14 @@ async fn next_request(control: &mut Option<&mut Control>) -> Option<Asked> {
 fn describe(config: &Config) {
     info!("hub {}, journal {}", config.hub.name, hub::journal_file(config).display());
     for (name, device) in &config.devices {
-        let Some(Link::ModbusTcp(link)) = config.links.get(&device.link) else { continue };
+        let Some(link) = config.links.get(&device.link) else { continue };
         let interval = device.interval.as_secs_f64();
-        info!(
-            "device {name}: {} over Modbus TCP {}, unit {}, every {interval} s",
-            device.plugin, link.address, device.unit
-        );
+        let unit = match link {
+            Link::ModbusTcp(_) | Link::ModbusLine(_) => format!(", unit {}", device.unit),
+            Link::Stream(_) | Link::Mqtt(_) | Link::OpcUa(_) => String::new(),
+        };
+        let (kind, (_, place)) = (link.type_name(), link.place());
+        info!("device {name}: {} over {kind} {place}{unit}, every {interval} s", device.plugin);
     }
     for (name, source) in &config.sources {
         let parameters = source.parameters.keys().map(String::as_str).collect::<Vec<_>>().join(", ");

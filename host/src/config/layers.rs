@@ -11,6 +11,7 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 use crate::config::mistake::Mistake;
+use crate::config::path::path_text;
 use crate::config::place::{Origin, OriginName, Place};
 use crate::config::problem::Problem;
 use crate::config::tree::{Entry, Node, Table, Value, from_document, merge};
@@ -78,6 +79,7 @@ pub(crate) fn read(files: &[PathBuf], environment: &[(String, String)]) -> Layer
     for (position, (variable, text)) in environment.iter().enumerate() {
         layers.add_variable(variable, text, files.len() + 1 + position);
     }
+    layers.add_settings_files(files.len() + 1 + environment.len());
     layers
 }
 
@@ -99,6 +101,12 @@ impl Layers {
     }
 
     fn add_text(&mut self, origin: &Arc<Origin>) {
+        let table = self.document(origin);
+        merge(&mut self.table, table);
+    }
+
+    /// The tables of a text; what is wrong with it is noted.
+    fn document(&mut self, origin: &Arc<Origin>) -> Table {
         let (document, errors) = DeTable::parse_recoverable(&origin.text);
         for err in errors {
             let place = Place { origin: origin.clone(), span: err.span().unwrap_or(0..0) };
@@ -110,7 +118,60 @@ impl Layers {
             };
             self.problems.push(problem);
         }
-        merge(&mut self.table, from_document(document.get_ref(), origin));
+        from_document(document.get_ref(), origin)
+    }
+
+    /// Lays each device's `settings_file` under its `settings`. What is shown of the configuration, and kept of it, holds the content and not
+    /// the name of the file.
+    fn add_settings_files(&mut self, layer: usize) {
+        let Some(Entry { node: Node { value: Value::Table(devices), .. }, .. }) = self.table.get_mut("devices") else {
+            return;
+        };
+        let mut named = Vec::new();
+        for (name, device) in devices {
+            let Value::Table(device) = &mut device.node.value else { continue };
+            // Anything but a text is left for the reader to complain of.
+            if let Some(file) = device.get("settings_file").filter(|entry| entry.node.as_text().is_some()) {
+                named.push((name.clone(), file.clone()));
+                device.remove("settings_file");
+            }
+        }
+        for (name, file) in named {
+            self.add_settings_file(&name, &file, layer);
+        }
+    }
+
+    fn add_settings_file(&mut self, device: &str, file: &Entry, layer: usize) {
+        let place = &file.node.place;
+        let named = file.node.as_text().unwrap_or_default();
+        let home = self.first.as_ref().and_then(|first| first.origin.folder()).unwrap_or(Path::new(""));
+        let path = place.origin.folder().unwrap_or(home).join(named);
+        let option = path_text(&["devices".into(), device.into(), "settings_file".into()]);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) => {
+                let mistake = Mistake::SettingsFile { cause: format!("{}: {error}", path.display()) };
+                self.problems.push(Problem::new(option, Some(place.clone()), &mistake));
+                return;
+            }
+        };
+        let origin = Arc::new(Origin::new(OriginName::File(path), text, layer));
+        let mut below = self.document(&origin);
+        let Some(Entry { node: Node { value: Value::Table(devices), .. }, .. }) = self.table.get_mut("devices") else {
+            return;
+        };
+        let Some(Entry { node: Node { value: Value::Table(device), .. }, .. }) = devices.get_mut(device) else {
+            return;
+        };
+        let settings = device.entry("settings".to_owned()).or_insert_with(|| Entry {
+            key: file.key.clone(),
+            node: Node { value: Value::Table(Table::new()), place: place.clone() },
+        });
+        // Settings that are no table are left for the reader to complain of.
+        if let Value::Table(settings) = &mut settings.node.value {
+            merge(&mut below, std::mem::take(settings));
+            *settings = below;
+        }
     }
 
     fn add_variable(&mut self, variable: &str, text: &str, layer: usize) {

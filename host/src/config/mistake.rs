@@ -85,10 +85,22 @@ pub(crate) enum Mistake {
     RouteMatchesNothing { sources: String, what: &'static str },
     #[error("{address} is also the address of link {other:?}{difference}")]
     SameAddress { address: String, other: String, difference: String },
+    #[error("{place} is also the {option} of link {other:?}{difference}")]
+    SamePlace { option: &'static str, place: String, other: String, difference: String },
     #[error("{file} is also written by sink {other:?}")]
     SameFile { file: String, other: String },
     #[error("{id:?} is also the client of sink {other:?} at the same broker")]
     SameClient { id: String, other: String },
+    #[error("either user and password, or cert_file and key_file, or none of them")]
+    HalfIdentity,
+    #[error("a certificate needs its key and a key its certificate: cert_file and key_file stand together")]
+    HalfCertificate,
+    #[error("{option} has no meaning for a device behind link {link:?}, which is {kind}")]
+    NotForLink { option: &'static str, link: String, kind: &'static str },
+    #[error("a device behind an MQTT broker takes nothing without topics")]
+    NoTopics,
+    #[error("the settings file cannot be read: {cause}")]
+    SettingsFile { cause: String },
     #[error("unit {unit} is the device's own")]
     OwnUnit { unit: u8 },
     #[error("{{{placeholder}}} is nothing that {content} have, and route {route:?} sends {content} here")]
@@ -162,6 +174,11 @@ impl Mistake {
             Mistake::IntervalOverBlock { .. } => Some("poll more often, or the block has no samples".to_owned()),
             Mistake::SameAddress { .. } => {
                 Some("many instruments take one connection only: let the devices share one link".to_owned())
+            }
+            Mistake::SamePlace { .. } => Some("only one link can have it: let the devices share that link".to_owned()),
+            Mistake::NotForLink { .. } => Some("leave it out, or name another link".to_owned()),
+            Mistake::NoTopics => {
+                Some("name what the driver may subscribe to, as in topics = [\"plant/#\"]".to_owned())
             }
             Mistake::SameFile { .. } => Some("give each sink a file of its own".to_owned()),
             Mistake::SameClient { .. } => Some("a broker closes the older of two clients with one name".to_owned()),

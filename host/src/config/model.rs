@@ -10,6 +10,10 @@ use std::time::Duration;
 
 pub use crate::config::emission::{Origin, Parameter, PlantPoint, RuleSet, Source, ZeroSpan};
 pub use crate::config::journal::{Journal, Retention};
+pub use crate::config::link::{
+    Link, ModbusFraming, ModbusLineLink, ModbusTcpLink, MqttLink, MqttVersion, OpcUaIdentity, OpcUaLink, OpcUaMode,
+    OpcUaPolicy, Parity, Reconnect, SerialPort, StreamLink, TcpPeer, Tls, Wire,
+};
 use crate::config::secret::Secret;
 use crate::status_table::StatusTable;
 
@@ -88,28 +92,6 @@ impl Default for Limits {
     }
 }
 
-/// A connection that the hub owns, shared by the devices that name it. The section's `type` says which kind.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Link {
-    /// `type = "modbus_tcp"`
-    ModbusTcp(ModbusTcpLink),
-}
-
-/// Modbus over TCP.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ModbusTcpLink {
-    /// `host:port`; the port may be left out, then 502.
-    pub address: String,
-    /// Longest wait for an answer. Default 1 s, 10 ms to 60 s.
-    pub timeout: Duration,
-    /// Longest wait for the connection. Default 3 s, 10 ms to 60 s.
-    pub connect_timeout: Duration,
-    /// First pause before connecting again; it doubles up to `reconnect_max`. Default 500 ms, 10 ms to 60 s.
-    pub reconnect_min: Duration,
-    /// Longest pause before connecting again. Default 30 s, not under `reconnect_min`, to 10 min.
-    pub reconnect_max: Duration,
-}
-
 /// A plugin's file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plugin {
@@ -128,6 +110,16 @@ pub struct Device {
     pub unit: u8,
     /// Further units on the same connection that the driver may address. Default none.
     pub more_units: Vec<u8>,
+    /// Longest wait for this device's answers, where its line is shared with quicker ones. Default: that of the link, 10 ms to 60 s.
+    pub timeout: Option<Duration>,
+    /// MQTT topic filters that the driver may subscribe to. Default none.
+    pub topics: Vec<String>,
+    /// MQTT topics that the driver may publish to, as filters. Default none.
+    pub publish_topics: Vec<String>,
+    /// Commands that people may give it. Default none.
+    pub commands: Vec<Pattern>,
+    /// How far back the device's own logger is read after an outage; 0 s: not at all. Default 24 h, 0 s to 365 d.
+    pub backfill: Duration,
     /// Time from one poll to the next. Default 1 s, 0 s to 24 h. 0 s polls again as soon as the last poll has ended; a device that a source
     /// takes parameters from needs more, since nobody could say how many samples a block should have.
     pub interval: Duration,

@@ -34,6 +34,16 @@ pub enum CommandError {
     /// There is no such device, or it does not run.
     #[error("device {0} does not run")]
     NotRunning(String),
+    /// The configuration does not allow it.
+    #[error(
+        "the configuration does not allow command {command}; if people may give it, add commands = [\"{command}\"] to [devices.{device}]"
+    )]
+    NotAllowed {
+        /// To which device.
+        device: String,
+        /// Which command.
+        command: String,
+    },
     /// The driver says no.
     #[error("{0}")]
     Refused(String),

@@ -10,6 +10,7 @@ pub mod assignments;
 pub mod control;
 mod derivation;
 mod error;
+mod links;
 pub mod offline;
 mod outlet;
 mod queue;
@@ -30,8 +31,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
-use crate::capability::modbus::Connection;
-use crate::config::model::{self, Config, Link, Name};
+use crate::config::model::{self, Config, Name};
 use crate::journal::{self, Event, Journal, Place, Settlement, Storage};
 use crate::pipeline::alarm::Acknowledgement;
 use crate::plugin::device::Command;
@@ -42,6 +42,7 @@ use crate::time::Timestamp;
 use assignments::{assignments, watched};
 use derivation::Derivation;
 pub use error::{CommandError, ControlError, HubError};
+use links::Links;
 use outlet::{HubOutlet, LiveRoutes};
 use queue::{JournalQueue, ReadingRoutes};
 use reviser::Reviser;
@@ -61,7 +62,9 @@ pub struct Hub {
     reviser: Reviser,
     live: Arc<LiveRoutes>,
     reading_routes: Arc<ReadingRoutes>,
-    links: BTreeMap<Name, (Link, Arc<Connection>)>,
+    links: Links,
+    /// When the hub before this one wrote its last entry; only while the first configuration is applied.
+    unheard_since: Option<Timestamp>,
     devices: BTreeMap<Name, DeviceUnit>,
     sinks: BTreeMap<Name, SinkUnit>,
 }
@@ -103,7 +106,8 @@ impl Hub {
             derivation,
             live,
             reading_routes: Arc::default(),
-            links: BTreeMap::new(),
+            links: Links::new(&config),
+            unheard_since: None,
             devices: BTreeMap::new(),
             sinks: BTreeMap::new(),
         };
@@ -118,7 +122,9 @@ impl Hub {
         let (reader, derivation) = (hub.journal.reader()?, hub.derivation.clone());
         let taken = tokio::task::spawn_blocking(move || derivation.take_up(&reader));
         taken.await.map_err(HubError::Task)??;
+        hub.unheard_since = found.last;
         let applied = hub.apply(config).await?;
+        hub.unheard_since = None;
         Ok((hub, applied))
     }
 
@@ -213,6 +219,7 @@ impl Hub {
     async fn ask(&self, device: &str, name: &str, arguments: &str) -> Result<String, CommandError> {
         let not_running = || CommandError::NotRunning(device.to_owned());
         let unit = self.devices.get(device).ok_or_else(not_running)?;
+        unit.key.check_command(device, name)?;
         let (answer, answered) = oneshot::channel();
         let command = Command { name: name.to_owned(), arguments: arguments.to_owned(), answer };
         unit.commands.send(command).await.map_err(|_| not_running())?;
@@ -289,7 +296,7 @@ impl Hub {
                 applied.stopped.push(format!("device {name}"));
             }
         }
-        self.links.retain(|name, (link, _)| next.links.get(name) == Some(link));
+        self.links.retain(&next.links).await;
     }
 
     fn start_devices(&mut self, next: &Config, applied: &mut Applied) {
@@ -298,18 +305,11 @@ impl Hub {
                 continue;
             }
             let Some(key) = DeviceKey::of(next, name) else { continue };
-            let connection = match self.links.get(&key.device.link) {
-                Some((_, connection)) => Arc::clone(connection),
-                None => {
-                    let Link::ModbusTcp(settings) = &key.link;
-                    let connection = Connection::new(&key.device.link, settings.clone());
-                    self.links.insert(key.device.link.clone(), (key.link.clone(), Arc::clone(&connection)));
-                    connection
-                }
-            };
+            let connection = self.links.connect(&key.device.link, &key.link, &self.journal);
             let plugin = self.plugins.get(&key.plugin.file);
             let outlet = HubOutlet::new(self.journal.clone(), Arc::clone(&self.live));
-            let unit = DeviceUnit::start(name, key, plugin, connection, outlet, self.journal.clone());
+            let unit =
+                DeviceUnit::start(name, key, plugin, &connection, outlet, self.journal.clone(), self.unheard_since);
             self.devices.insert(name.clone(), unit);
             applied.started.push(format!("device {name}"));
         }

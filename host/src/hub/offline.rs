@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::capability::modbus::Connection;
-use crate::config::model::{Config, Link, Name};
+use crate::capability::{Connection, Plug, Surroundings};
+use crate::config::model::{Config, Name};
 use crate::hub::describe;
+use crate::hub::links::surroundings;
 use crate::hub::units::DeviceKey;
-use crate::plugin::device::{self, OpenError};
-use crate::plugin::{Failure, Loader, Plugin};
+use crate::plugin::{self, Failure, Loader, OpenError, Plugin};
 use crate::reading::Point;
 
 /// What came of opening one device.
@@ -31,6 +31,7 @@ pub enum Finding {
 pub async fn open_devices(config: &Config, loader: &Loader) -> BTreeMap<Name, Finding> {
     let mut plugins: BTreeMap<PathBuf, Result<Arc<Plugin>, String>> = BTreeMap::new();
     let mut findings = BTreeMap::new();
+    let surroundings = surroundings(config, Plug::Out);
     for name in config.devices.keys() {
         let Some(key) = DeviceKey::of(config, name) else { continue };
         let file = &key.plugin.file;
@@ -41,7 +42,7 @@ pub async fn open_devices(config: &Config, loader: &Loader) -> BTreeMap<Name, Fi
             plugins.insert(file.clone(), loaded.unwrap_or_else(|error| Err(error.to_string())));
         }
         let finding = match plugins.get(file) {
-            Some(Ok(plugin)) => open(name, &key, plugin).await,
+            Some(Ok(plugin)) => open(name, &key, plugin, &surroundings).await,
             Some(Err(error)) => Finding::Plugin(error.clone()),
             None => continue,
         };
@@ -50,10 +51,9 @@ pub async fn open_devices(config: &Config, loader: &Loader) -> BTreeMap<Name, Fi
     findings
 }
 
-async fn open(name: &str, key: &DeviceKey, plugin: &Arc<Plugin>) -> Finding {
-    let Link::ModbusTcp(settings) = &key.link;
-    let connection = Connection::unplugged(&key.device.link, settings.clone());
-    match device::open(&key.spec(name, Arc::clone(plugin), connection)).await {
+async fn open(name: &str, key: &DeviceKey, component: &Arc<Plugin>, surroundings: &Surroundings) -> Finding {
+    let connection = Connection::new(&key.device.link, &key.link, surroundings);
+    match plugin::open(&key.spec(name, Arc::clone(component), &connection, None)).await {
         Ok(opened) => Finding::Points(opened.catalog.points.clone()),
         Err(OpenError::Refused(refusal)) => Finding::Grants(format!("plugin {}: {refusal}", key.device.plugin)),
         Err(OpenError::Failure(Failure::Settings(message))) => Finding::Settings(message),

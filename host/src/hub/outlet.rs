@@ -52,6 +52,10 @@ impl Outlet for HubOutlet {
             error!("a poll could not be stored: {error}");
         }
     }
+
+    async fn kept(&self) -> bool {
+        self.journal.flush().await.is_ok()
+    }
 }
 
 impl LiveRoutes {

@@ -10,13 +10,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use super::describe;
+use super::error::CommandError;
 use super::outlet::HubOutlet;
 use super::queue::JournalQueue;
-use crate::capability::modbus::{self, Connection};
+use crate::capability::{Addressing, Connection, READING};
 use crate::config::model::{self, Config};
 use crate::journal::{DevicePhase, Event, Journal};
-use crate::plugin::device::{self, Command, DeviceSpec, DeviceStatus, Phase};
-use crate::plugin::{LoadError, Plugin};
+use crate::plugin::device::{self, Command, DeviceStatus, Phase};
+use crate::plugin::{DeviceSpec, LoadError, Plugin};
 use crate::sink::runner::{self, DeliveryStatus};
 use crate::sink::{Both, Built, LiveSender, live_queue};
 use crate::time::Timestamp;
@@ -44,25 +45,52 @@ impl DeviceKey {
 
     /// What the configuration lets the device's plugin import: reading its link, and what it grants by name.
     pub fn granted(&self) -> Vec<String> {
-        let model::Link::ModbusTcp(_) = &self.link;
-        let mut granted = vec![String::from("tutin:modbus/client")];
+        let mut granted = vec![format!("{}/{READING}", self.link.package())];
         granted.extend(self.device.grants.iter().cloned());
         granted.dedup();
         granted
     }
 
-    /// The task's specification.
-    pub fn spec(&self, name: &str, plugin: Arc<Plugin>, connection: Arc<Connection>) -> DeviceSpec {
-        let link = modbus::Link::new(connection, self.device.unit, &self.device.more_units);
+    /// How the device is reached over its link.
+    fn addressing(&self, name: &str) -> Addressing {
+        Addressing {
+            device: name.into(),
+            unit: self.device.unit,
+            more_units: self.device.more_units.clone(),
+            timeout: self.device.timeout,
+            topics: self.device.topics.clone(),
+            publish_topics: self.device.publish_topics.clone(),
+        }
+    }
+
+    /// The task's specification. `unheard_since`: the end of the hub before this one, when there was one.
+    pub fn spec(
+        &self,
+        name: &str,
+        plugin: Arc<Plugin>,
+        connection: &Connection,
+        unheard_since: Option<Timestamp>,
+    ) -> DeviceSpec {
         DeviceSpec {
             name: name.into(),
             plugin,
-            links: BTreeMap::from([(MAIN_LINK.to_owned(), link)]),
+            links: BTreeMap::from([(MAIN_LINK.to_owned(), connection.link(&self.addressing(name)))]),
+            link_type: self.link.type_name(),
             granted: self.granted(),
             limits: self.device.limits.clone(),
+            backfill: self.device.backfill,
+            unheard_since,
             interval: self.device.interval,
             settings: self.device.settings.to_string(),
         }
+    }
+
+    /// Whether people may give this command.
+    pub fn check_command(&self, device: &str, command: &str) -> Result<(), CommandError> {
+        if self.device.commands.iter().any(|pattern| pattern.matches(command)) {
+            return Ok(());
+        }
+        Err(CommandError::NotAllowed { device: device.to_owned(), command: command.to_owned() })
     }
 }
 
@@ -81,9 +109,10 @@ impl DeviceUnit {
         name: &str,
         key: DeviceKey,
         plugin: Option<&Result<Arc<Plugin>, Arc<LoadError>>>,
-        connection: Arc<Connection>,
+        connection: &Connection,
         outlet: HubOutlet,
         journal: Journal,
+        unheard_since: Option<Timestamp>,
     ) -> Self {
         let (status, shown) = watch::channel(DeviceStatus::starting());
         let (commands, inbox) = mpsc::channel(COMMANDS);
@@ -91,7 +120,7 @@ impl DeviceUnit {
         tokio::spawn(record_phases(name.to_owned(), shown.clone(), journal));
         let reason = match plugin {
             Some(Ok(plugin)) => {
-                let spec = key.spec(name, Arc::clone(plugin), connection);
+                let spec = key.spec(name, Arc::clone(plugin), connection, unheard_since);
                 let run = device::run(spec, Arc::new(outlet), inbox, status, stop.clone());
                 return DeviceUnit { key, stop, status: shown, commands, task: Some(tokio::spawn(run)) };
             }

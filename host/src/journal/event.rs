@@ -103,6 +103,17 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// A connection was made or lost.
+    Link {
+        /// Which.
+        link: String,
+        /// Since when. The entry may be later: it waits for the disk.
+        since: Timestamp,
+        /// How it is now.
+        state: LinkState,
+        /// Why.
+        reason: String,
+    },
     /// A parameter of a source cannot be taken from its device any more.
     Problem {
         /// What, in words.
@@ -275,6 +286,16 @@ pub enum DevicePhase {
     Restarting,
     Parked,
     Stopped,
+}
+
+/// How a connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LinkState {
+    /// Something came over it.
+    Connected,
+    /// It is not there, and is tried again.
+    Waiting,
 }
 
 /// Readings of one device that could not be stored.

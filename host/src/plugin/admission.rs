@@ -7,7 +7,7 @@ use std::fmt;
 use thiserror::Error;
 use wasmtime::component::types;
 
-use crate::capability::{OFFERS, Offer};
+use crate::capability::{OFFERS, Offer, READING};
 
 /// The interface that a driver exports, and the version that this host calls.
 pub const DRIVER: &str = "tutin:driver/driver";
@@ -57,6 +57,18 @@ pub enum Refusal {
         /// What it imports.
         imported: String,
     },
+    /// It reads another kind of link than the device has.
+    #[error(
+        "it reads a link through {imported}, and device {device} is behind a link of type {link_type}; name a link of another type"
+    )]
+    OtherLink {
+        /// What it imports.
+        imported: String,
+        /// Which device it is for.
+        device: String,
+        /// The type of the device's link.
+        link_type: &'static str,
+    },
     /// It imports something that the configuration does not grant.
     #[error(
         "it imports {imported} ({permits}), and the configuration grants device {device} only {granted}; \
@@ -86,6 +98,23 @@ impl fmt::Debug for Wanted {
 pub fn read(engine: &wasmtime::Engine, component: &types::Component) -> Result<Vec<Wanted>, Refusal> {
     check_exports(component.exports(engine).map(|(name, _)| name.to_owned()).collect())?;
     component.imports(engine).map(|(name, _)| wanted(name)).collect()
+}
+
+/// Compares how a plugin reads its link with the kind of link that the device has.
+pub fn check_link(wanted: &[Wanted], device: &str, link_type: &'static str, granted: &[String]) -> Result<(), Refusal> {
+    let is_reading = |interface: &str| interface.rsplit_once('/').is_some_and(|(_, name)| name == READING);
+    let other = |wanted: &&Wanted| {
+        let interface = wanted.offer.interface;
+        is_reading(interface) && !granted.iter().any(|grant| grant == interface)
+    };
+    match wanted.iter().find(other) {
+        None => Ok(()),
+        Some(Wanted { offer }) => Err(Refusal::OtherLink {
+            imported: format!("{}@{}", offer.interface, offer.version),
+            device: device.to_owned(),
+            link_type,
+        }),
+    }
 }
 
 /// Compares what a plugin wants with what a device is granted: interface names without version.

@@ -3,7 +3,6 @@
 //! Invariant: at every beat the device's points get a reading, from the driver or, when there is none, a reading without a value
 //! that says why.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,13 +12,13 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use super::admission::{self, Refusal};
-use super::batch::{self, BatchFault};
-use super::instance::{CallError, Driver, Failure, Instance};
-use super::loader::Plugin;
+use super::backfill::{Backfill, Page};
+use super::batch;
+use super::bells::Bells;
+use super::instance::{CallError, Failure};
+use super::opening::{DeviceSpec, OpenError, Opened, open};
 use super::schedule::Schedule;
-use crate::capability::{Guest, modbus::Link};
-use crate::config::model::Limits;
+use crate::capability::Link;
 use crate::reading::{DeviceCatalog, InstrumentState, PollSet};
 use crate::time::Timestamp;
 
@@ -40,29 +39,13 @@ const LARGEST_SNAPSHOT: usize = 1 << 20;
 /// Bit of the description's features.
 const FEATURE_SNAPSHOT: u32 = 2;
 
-/// Everything that a device task needs. Two equal configurations make equal devices.
-#[derive(Clone)]
-pub struct DeviceSpec {
-    /// The device's name.
-    pub name: Arc<str>,
-    /// The plugin that reads it.
-    pub plugin: Arc<Plugin>,
-    /// Links, by the name that the driver opens them with.
-    pub links: BTreeMap<String, Link>,
-    /// Interfaces that the configuration grants.
-    pub granted: Vec<String>,
-    /// Limits of the plugin.
-    pub limits: Limits,
-    /// Time from poll to poll.
-    pub interval: Duration,
-    /// The driver's settings, a JSON object.
-    pub settings: String,
-}
-
 /// Where readings go.
 pub trait Outlet: Send + Sync + 'static {
     /// Takes one set; waits while the next stage has no room.
     fn put(&self, set: Arc<PollSet>) -> impl Future<Output = ()> + Send;
+
+    /// Waits until everything that was put is durable. False when it never will be.
+    fn kept(&self) -> impl Future<Output = bool> + Send;
 }
 
 /// What a device is doing.
@@ -103,56 +86,6 @@ pub struct Command {
     pub answer: oneshot::Sender<Result<String, String>>,
 }
 
-/// Why a device's driver is not there.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The plugin may not run for this device.
-    #[error("plugin {0}")]
-    Refused(#[from] Refusal),
-    /// The instance fell.
-    #[error(transparent)]
-    Call(#[from] CallError),
-    /// The driver does not want these settings.
-    #[error(transparent)]
-    Failure(#[from] Failure),
-    /// What it returned contradicts the contract.
-    #[error("driver at fault: {0}")]
-    Batch(#[from] BatchFault),
-}
-
-impl OpenError {
-    /// True when a restart cannot help: somebody must change the configuration or the plugin.
-    fn is_permanent(&self) -> bool {
-        matches!(self, OpenError::Refused(_) | OpenError::Failure(Failure::Settings(_) | Failure::Unsupported(_)))
-    }
-}
-
-/// A driver that is open, with what its readings have in common.
-pub struct Opened {
-    /// The driver.
-    pub driver: Driver,
-    /// Its points.
-    pub catalog: Arc<DeviceCatalog>,
-    /// Bits of its description's features.
-    pub features: u32,
-}
-
-/// Checks the plugin's imports against the grants, instantiates it and opens the device.
-pub async fn open(spec: &DeviceSpec) -> Result<Opened, OpenError> {
-    admission::check_grants(&spec.plugin.wanted, &spec.name, &spec.granted)?;
-    let guest = Guest::new(Arc::clone(&spec.name), spec.links.clone(), spec.limits.clone());
-    let description = spec.plugin.description(&spec.limits).await?;
-    let mut driver = Instance::new(&spec.plugin, guest).await?.open(&spec.settings).await??;
-    let points = batch::points(driver.points().await?)?;
-    let catalog = Arc::new(DeviceCatalog {
-        device: spec.name.to_string(),
-        plugin: format!("{} {}", description.name, description.version),
-        plugin_digest: spec.plugin.digest.clone(),
-        points,
-    });
-    Ok(Opened { driver, catalog, features: description.features })
-}
-
 /// Runs the device until the token is cancelled. A poll that runs then is finished first, within the plugin's limits.
 pub async fn run<O: Outlet>(
     spec: DeviceSpec,
@@ -162,7 +95,11 @@ pub async fn run<O: Outlet>(
     shutdown: CancellationToken,
 ) {
     let schedule = Schedule::new(&spec.name, spec.interval, Instant::now());
+    let bells = Bells::new(spec.links.values());
+    let backfill = Backfill::new(&spec);
     let task = Task {
+        bells,
+        backfill,
         spec,
         outlet,
         status,
@@ -186,6 +123,8 @@ impl DeviceStatus {
 }
 
 struct Task<O> {
+    bells: Bells,
+    backfill: Backfill,
     spec: DeviceSpec,
     outlet: Arc<O>,
     status: watch::Sender<DeviceStatus>,
@@ -210,6 +149,8 @@ impl<O: Outlet> Task<O> {
                 biased;
                 () = shutdown.cancelled() => return,
                 Some(command) = commands.recv() => self.command(command).await,
+                // Something came unasked: the driver drains it now. The beat stays what it was.
+                () = self.bells.rung(), if self.opened.is_some() => self.woken().await,
                 () = sleep_until(self.schedule.due()) => {
                     self.beat().await;
                     let missed = self.schedule.advance(Instant::now());
@@ -222,6 +163,12 @@ impl<O: Outlet> Task<O> {
                     }
                 }
             }
+        }
+    }
+
+    async fn woken(&mut self) {
+        if let Some(opened) = self.opened.take() {
+            self.poll(opened).await;
         }
     }
 
@@ -301,10 +248,37 @@ impl<O: Outlet> Task<O> {
                 }
             }
         }
+        self.settle().await;
+        if let Err(error) = self.fill_back(&mut opened).await {
+            return self.fell(error.to_string());
+        }
         if let Err(error) = self.take_snapshot(&mut opened).await {
             return self.fell(error.to_string());
         }
         self.opened = Some(opened);
+    }
+
+    /// What came unasked may be forgotten by the other end once the samples that were made of it are durable.
+    async fn settle(&mut self) {
+        if !self.spec.links.values().any(Link::is_in_hand) {
+            return;
+        }
+        let is_kept = self.status.borrow().phase == Phase::Running && self.outlet.kept().await;
+        for link in self.spec.links.values() {
+            if is_kept { link.kept() } else { link.not_kept() }
+        }
+    }
+
+    /// Fetches one page of what the device remembers of the last outage.
+    async fn fill_back(&mut self, opened: &mut Opened) -> Result<(), CallError> {
+        if self.status.borrow().phase != Phase::Running {
+            return Ok(());
+        }
+        match self.backfill.page(&self.spec, opened).await? {
+            Page::Nothing => {}
+            Page::Samples(set) => self.outlet.put(Arc::new(set)).await,
+        }
+        Ok(())
     }
 
     /// The driver knows other points now; what it says from here on refers to them.
@@ -368,6 +342,7 @@ impl<O: Outlet> Task<O> {
     }
 
     fn good(&mut self) {
+        self.backfill.heard(Timestamp::now(), self.spec.interval);
         if self.started_at.elapsed() >= RECOVERED {
             self.falls = 0;
         }
@@ -399,6 +374,7 @@ impl<O: Outlet> Task<O> {
 
     /// The instance is gone; another one is started after a pause that grows.
     fn fell(&mut self, reason: String) {
+        self.spec.links.values().for_each(Link::not_kept);
         self.falls += 1;
         if self.falls > RESTARTS {
             return self.park(reason);

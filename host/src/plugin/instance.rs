@@ -15,7 +15,7 @@ use super::loader::{Plugin, chain};
 use crate::capability::{Guest, Overrun};
 use crate::config::model::Limits;
 
-pub use contract::{Batch, Description, Point as ContractPoint};
+pub use contract::{Batch, Description, History, Point as ContractPoint};
 
 /// The instance is unusable and must be dropped.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -93,19 +93,19 @@ impl Instance {
         let mut store = Store::new(pre.engine(), guest);
         store.limiter(|guest| guest);
         store.epoch_deadline_callback(|mut store| at_tick(&mut store.data_mut().usage));
-        let wait = begin(&mut store);
+        let wait = begin_call(&mut store);
         let world = bounded(wait, pre.instantiate_async(&mut store)).await?;
         Ok(Instance { store, world })
     }
 
     async fn describe(&mut self) -> Result<Description, CallError> {
-        let wait = begin(&mut self.store);
+        let wait = begin_call(&mut self.store);
         bounded(wait, self.world.tutin_driver_driver().call_describe(&mut self.store)).await
     }
 
     /// Makes the device from its settings, a JSON object.
     pub async fn open(mut self, settings: &str) -> Result<Result<Driver, Failure>, CallError> {
-        let wait = begin(&mut self.store);
+        let wait = begin_call(&mut self.store);
         let device = self.world.tutin_driver_driver().device();
         let opened = bounded(wait, device.call_open(&mut self.store, settings)).await?;
         Ok(opened.map(|device| Driver { instance: self, device }).map_err(Failure::from))
@@ -116,33 +116,40 @@ impl Driver {
     /// The device's points.
     pub async fn points(&mut self) -> Result<Vec<ContractPoint>, CallError> {
         let (store, device, handle) = self.parts();
-        bounded(begin(store), device.call_points(&mut *store, handle)).await
+        bounded(begin_call(store), device.call_points(&mut *store, handle)).await
     }
 
     /// Reads the instrument once. `now` in nanoseconds UTC.
     pub async fn poll(&mut self, now: i64) -> Result<Result<Batch, Failure>, CallError> {
         let (store, device, handle) = self.parts();
-        let batch = bounded(begin(store), device.call_poll(&mut *store, handle, now)).await?;
+        let batch = bounded(begin_call(store), device.call_poll(&mut *store, handle, now)).await?;
         Ok(batch.map_err(Failure::from))
+    }
+
+    /// A page of what the instrument's own logger remembers. Times in nanoseconds UTC.
+    pub async fn backfill(&mut self, begin: i64, end: i64, next: &str) -> Result<Result<History, Failure>, CallError> {
+        let (store, device, handle) = self.parts();
+        let history = bounded(begin_call(store), device.call_backfill(&mut *store, handle, begin, end, next)).await?;
+        Ok(history.map_err(Failure::from))
     }
 
     /// Carries out a command.
     pub async fn command(&mut self, name: &str, arguments: &str) -> Result<Result<String, Failure>, CallError> {
         let (store, device, handle) = self.parts();
-        let answer = bounded(begin(store), device.call_command(&mut *store, handle, name, arguments)).await?;
+        let answer = bounded(begin_call(store), device.call_command(&mut *store, handle, name, arguments)).await?;
         Ok(answer.map_err(Failure::from))
     }
 
     /// What the next instance needs to go on.
     pub async fn snapshot(&mut self) -> Result<Vec<u8>, CallError> {
         let (store, device, handle) = self.parts();
-        bounded(begin(store), device.call_snapshot(&mut *store, handle)).await
+        bounded(begin_call(store), device.call_snapshot(&mut *store, handle)).await
     }
 
     /// Takes over from a snapshot.
     pub async fn restore(&mut self, state: &[u8]) -> Result<Result<(), Failure>, CallError> {
         let (store, device, handle) = self.parts();
-        let restored = bounded(begin(store), device.call_restore(&mut *store, handle, state)).await?;
+        let restored = bounded(begin_call(store), device.call_restore(&mut *store, handle, state)).await?;
         Ok(restored.map_err(Failure::from))
     }
 
@@ -153,7 +160,7 @@ impl Driver {
 }
 
 /// A new call: nothing used yet, one tick until the guest gives way. Returns how long the call may take in all.
-fn begin(store: &mut Store<Guest>) -> Duration {
+fn begin_call(store: &mut Store<Guest>) -> Duration {
     store.set_epoch_deadline(1);
     let usage = &mut store.data_mut().usage;
     usage.begin();

@@ -7,20 +7,24 @@
 //! time, host calls and results are bounded; what it did not ask for in its imports does not exist for it.
 
 pub mod admission;
+mod backfill;
 mod batch;
+mod bells;
 mod cache;
 pub mod device;
 mod engine;
 mod instance;
 mod loader;
+mod opening;
 mod schedule;
 
 pub use admission::{Refusal, Wanted};
 pub use batch::BatchFault;
-pub use device::{DeviceSpec, DeviceStatus, Outlet, Phase};
+pub use device::{DeviceStatus, Outlet, Phase};
 pub use engine::Engine;
 pub use instance::{CallError, Description, Driver, Failure, Instance};
 pub use loader::{LoadError, Loader, Plugin};
+pub use opening::{DeviceSpec, OpenError, Opened, open};
 
 #[expect(missing_docs, reason = "generated from wit/driver")]
 pub mod bindings {

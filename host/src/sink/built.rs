@@ -6,9 +6,9 @@ use super::file::FileSink;
 use super::http_json::HttpJsonSink;
 use super::mqtt::{MqttSink, TopicError};
 use super::payload::FieldMapError;
-use super::tls::TlsError;
 use super::{Outcome, Record, Sink};
 use crate::config::model::{self, SinkKind};
+use crate::tls::TlsError;
 
 /// Why a sink cannot be made from its configuration. None of it mends itself: the configuration has to change.
 #[derive(Debug, thiserror::Error)]

@@ -16,7 +16,6 @@ mod mqtt;
 pub mod payload;
 mod record;
 pub mod runner;
-mod tls;
 
 #[cfg(test)]
 mod contract;

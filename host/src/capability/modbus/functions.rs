@@ -9,7 +9,7 @@ use super::bindings::tutin::modbus::client::{Error, Host, HostLink};
 use super::bindings::tutin::modbus::control;
 use super::link::Link;
 use super::request::{self, RequestError, check_block};
-use crate::capability::guest::Guest;
+use crate::capability::{self, Guest};
 
 /// Most items in one request, by function (Modbus Application Protocol 1.1b3, 6.1 to 6.12).
 const READ_BITS: usize = 2000;
@@ -59,14 +59,13 @@ impl Host for Guest {}
 impl HostLink for Guest {
     async fn open(&mut self, name: String) -> Answer<Resource<Link>> {
         self.usage.host_call()?;
-        let Some(link) = self.links.get(&name) else {
-            let known = self.links.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-            return Ok(Err(Error::BadRequest(format!(
-                "no Modbus link {name:?} is given to this device; there is: {known}"
-            ))));
-        };
-        let link = link.clone();
-        Ok(Ok(self.table.push(link)?))
+        match self.links.get(&name) {
+            Some(capability::Link::Modbus(link)) => {
+                let link = link.clone();
+                Ok(Ok(self.table.push(link)?))
+            }
+            _ => Ok(Err(Error::BadRequest(self.no_link("Modbus", &name)))),
+        }
     }
 
     async fn unit(&mut self, link: Resource<Link>, unit: u8) -> Answer<Resource<Link>> {

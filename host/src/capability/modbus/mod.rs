@@ -1,13 +1,17 @@
 //! `tutin:modbus`: a Modbus master for plugins, over connections that the host owns.
 
 mod functions;
+mod line;
 mod link;
+mod meaning;
 mod request;
+mod tap;
+mod tcp;
 
 #[cfg(test)]
 mod tests;
 
-pub use link::{Connection, ConnectionState, Link};
+pub use link::{Connection, Link};
 pub use request::RequestError;
 
 #[expect(missing_docs, reason = "generated from wit/modbus")]

@@ -1,6 +1,7 @@
 //! The connection against a scripted slave: what arrives, byte for byte, and what comes back when.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -9,22 +10,33 @@ use tokio_modbus::prelude::Request;
 
 use super::link::{Connection, Link};
 use super::request::{self, RequestError};
-use crate::config::model::ModbusTcpLink;
+use crate::capability::{Addressing, Plug};
+use crate::config::model::{ModbusTcpLink, Reconnect, TcpPeer};
 
 fn settings(address: SocketAddr) -> ModbusTcpLink {
     ModbusTcpLink {
-        address: address.to_string(),
+        peer: TcpPeer { address: address.to_string(), connect_timeout: Duration::from_millis(500), tls: None },
         timeout: Duration::from_millis(100),
-        connect_timeout: Duration::from_millis(500),
-        reconnect_min: Duration::from_millis(20),
-        reconnect_max: Duration::from_millis(80),
+        reconnect: Reconnect { min: Duration::from_millis(20), max: Duration::from_millis(80) },
     }
 }
 
 async fn slave() -> (TcpListener, Link) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let connection = Connection::new("line", settings(listener.local_addr().unwrap()));
-    (listener, Link::new(connection, 1, &[7]))
+    let connection = Connection::tcp("line", settings(listener.local_addr().unwrap()), Plug::In);
+    (listener, Link::new(Arc::new(connection), &device(1, &[7])))
+}
+
+/// A device that is addressed as this unit.
+fn device(unit: u8, more_units: &[u8]) -> Addressing {
+    Addressing {
+        device: "d".into(),
+        unit,
+        more_units: more_units.to_vec(),
+        timeout: None,
+        topics: Vec::new(),
+        publish_topics: Vec::new(),
+    }
 }
 
 async fn read(link: &Link, address: u16) -> Result<Vec<u16>, RequestError> {

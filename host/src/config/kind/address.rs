@@ -4,7 +4,7 @@ use crate::config::kind::{Fault, Kind, Scope, text_of};
 use crate::config::mistake::Mistake;
 use crate::config::tree::Node;
 
-/// `host:port` with a port to fall back to. The value always has one.
+/// `host:port` with a port to fall back to, 0 when it must be written. The value always has one.
 pub(crate) struct Address {
     pub port: u16,
 }
@@ -13,7 +13,7 @@ impl Kind for Address {
     type Value = String;
 
     fn expected(&self) -> String {
-        format!("an address host:port such as \"10.0.0.5:{}\"", self.port)
+        format!("an address host:port such as \"10.0.0.5:{}\"", if self.port == 0 { 4001 } else { self.port })
     }
 
     fn read(&self, node: &Node, _scope: &Scope<'_>) -> Result<String, Vec<Fault>> {
@@ -33,6 +33,7 @@ impl Kind for Address {
             return Err(malformed("a host is a name or an IP address, without scheme, path and spaces"));
         }
         let number: u16 = match port {
+            None if self.port == 0 => return Err(malformed("the port must be written: there is no usual one")),
             None => self.port,
             Some(port) => port
                 .parse()

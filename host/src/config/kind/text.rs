@@ -36,6 +36,12 @@ impl Text {
     /// A JSON pointer (RFC 6901).
     pub const POINTER: Text =
         Text { what: "a JSON pointer such as \"/receipt\"", accepts: |text| text.starts_with('/') };
+    /// The address of one machine.
+    pub const IP: Text =
+        Text { what: "an IP address such as \"192.0.2.10\"", accepts: |text| text.parse::<std::net::IpAddr>().is_ok() };
+    /// An MQTT topic filter (MQTT 5.0, 4.7).
+    pub const FILTER: Text =
+        Text { what: "an MQTT topic filter such as \"plant/+/no2\" or \"plant/#\"", accepts: is_filter };
     /// An MQTT topic to publish to (MQTT 5.0, 4.7).
     pub const TOPIC: Text = Text {
         what: "a topic without '+' and '#', with a name in each pair of braces",
@@ -105,6 +111,17 @@ impl Kind for Glob {
         }
         Ok(Pattern(text.to_owned()))
     }
+}
+
+/// `+` stands for one level and `#` for all that follow; each fills its level.
+fn is_filter(text: &str) -> bool {
+    let levels: Vec<&str> = text.split('/').collect();
+    let is_whole = |level: &&str| !level.contains(['+', '#']) || *level == "+" || *level == "#";
+    let many = levels.iter().position(|level| *level == "#");
+    text.len() <= 65_535
+        && !text.contains('\0')
+        && levels.iter().all(is_whole)
+        && many.is_none_or(|at| at + 1 == levels.len())
 }
 
 fn braces_are_paired(text: &str) -> bool {

@@ -81,7 +81,7 @@ pub(crate) fn everything(reader: &mut Reader<'_>) -> Draft {
     Draft {
         hub,
         journal,
-        links: reader.named("links", |section, _| link::link(section)),
+        links: reader.named("links", |section, name| link::link(section, &hub_name, name)),
         plugins: reader.named("plugins", |section, _| device::plugin(section)),
         devices: reader.named("devices", |section, _| device::device(section, limits.as_ref())),
         rule_sets: reader.named("rule_sets", |section, _| rule_set::rule_set(section)),

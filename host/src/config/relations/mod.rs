@@ -3,6 +3,7 @@
 //! Names are taken from the tree, not from what could be read, so that a mistake in one section does not make
 //! others look wrong.
 
+mod devices;
 mod peers;
 mod routes;
 mod sources;
@@ -20,6 +21,7 @@ pub(crate) fn check(draft: &Draft, places: &Places) -> Vec<Problem> {
     empty_sources(draft, places, &mut problems);
     routes::check(draft, places, &mut problems);
     peers::check(draft, places, &mut problems);
+    devices::check(draft, places, &mut problems);
     unused(places, &mut problems);
     problems
 }

@@ -1,7 +1,7 @@
 //! Two sections that lead to one place outside: an instrument, a file, a broker.
 
 use crate::config::mistake::Mistake;
-use crate::config::model::{Link, ModbusTcpLink, SinkKind};
+use crate::config::model::{Link, ModbusLineLink, SerialPort, SinkKind, StreamLink, Wire};
 use crate::config::places::Places;
 use crate::config::problem::Problem;
 use crate::config::read::Draft;
@@ -13,31 +13,44 @@ pub(super) fn check(draft: &Draft, places: &Places, problems: &mut Vec<Problem>)
 }
 
 fn links(draft: &Draft, places: &Places, problems: &mut Vec<Problem>) {
-    for (position, (name, Link::ModbusTcp(link))) in draft.links.iter().enumerate() {
+    for (position, (name, link)) in draft.links.iter().enumerate() {
+        let (option, place) = link.place();
         let mut earlier = draft.links.iter().take(position);
-        let Some((other, Link::ModbusTcp(twin))) =
-            earlier.find(|(_, Link::ModbusTcp(other))| other.address == link.address)
-        else {
+        let Some((other, twin)) = earlier.find(|(_, other)| other.place() == (option, place.clone())) else {
             continue;
         };
-        let mistake = Mistake::SameAddress {
-            address: link.address.clone(),
-            other: other.clone(),
-            difference: difference(link, twin),
+        let mistake = match option {
+            // A serial port, a listening socket and a session belong to one link alone.
+            "port" | "listen" | "client_id" => {
+                Mistake::SamePlace { option, place, other: other.clone(), difference: difference(link, twin) }
+            }
+            _ => Mistake::SameAddress { address: place, other: other.clone(), difference: difference(link, twin) },
         };
-        problems.push(problem_at(places, &["links", name, "address"], &mistake));
+        problems.push(problem_at(places, &["links", name, option], &mistake));
     }
 }
 
-fn difference(link: &ModbusTcpLink, twin: &ModbusTcpLink) -> String {
-    let differs = [
-        ("timeout", link.timeout != twin.timeout),
-        ("connect_timeout", link.connect_timeout != twin.connect_timeout),
-        ("reconnect_min", link.reconnect_min != twin.reconnect_min),
-        ("reconnect_max", link.reconnect_max != twin.reconnect_max),
-    ];
+fn difference(link: &Link, twin: &Link) -> String {
+    let differs = match (link, twin) {
+        (Link::ModbusTcp(link), Link::ModbusTcp(twin)) => vec![
+            ("timeout", link.timeout != twin.timeout),
+            ("connect_timeout", link.peer.connect_timeout != twin.peer.connect_timeout),
+            ("tls", link.peer.tls != twin.peer.tls),
+            ("reconnect_min", link.reconnect.min != twin.reconnect.min),
+            ("reconnect_max", link.reconnect.max != twin.reconnect.max),
+        ],
+        _ => vec![("type", link.type_name() != twin.type_name()), ("line settings", serial(link) != serial(twin))],
+    };
     let names: Vec<&str> = differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect();
     if names.is_empty() { String::new() } else { format!(", with another {}", names.join(", ")) }
+}
+
+fn serial(link: &Link) -> Option<&SerialPort> {
+    match link {
+        Link::ModbusLine(ModbusLineLink { wire: Wire::Serial(port), .. })
+        | Link::Stream(StreamLink { wire: Wire::Serial(port), .. }) => Some(port),
+        _ => None,
+    }
 }
 
 fn sinks(draft: &Draft, places: &Places, problems: &mut Vec<Problem>) {

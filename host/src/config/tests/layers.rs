@@ -214,6 +214,6 @@ fn an_address_without_port_gets_the_port_of_its_protocol() {
 
     let config = config(folder.load(&["a.toml"], &[TOKEN]));
 
-    let Link::ModbusTcp(link) = &config.links["line-a"];
-    assert_eq!(link.address, "10.0.0.5:502");
+    let Link::ModbusTcp(link) = &config.links["line-a"] else { panic!("another kind of link") };
+    assert_eq!(link.peer.address, "10.0.0.5:502");
 }

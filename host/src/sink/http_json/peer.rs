@@ -9,7 +9,7 @@ use crate::config::model::{HttpJson, HttpMethod};
 use crate::config::secret::Secret;
 use crate::sink::BuildError;
 use crate::sink::cause::with_causes;
-use crate::sink::tls;
+use crate::tls::{self, Identity};
 
 /// An answer that is longer is cut: what confirms a delivery stands at its beginning.
 const LONGEST_ANSWER: usize = 1 << 20;
@@ -41,7 +41,7 @@ impl Peer {
     pub(super) fn new(config: &HttpJson) -> Result<Self, BuildError> {
         let url = Url::parse(&config.url).map_err(|_| BuildError::Url { url: config.url.clone() })?;
         let tls = match url.scheme() {
-            "https" => tls::client_config(config.ca_file.as_deref())?,
+            "https" => tls::client_config(config.ca_file.as_deref(), Identity::NONE)?,
             "http" => tls::config_without_authorities()?,
             _ => return Err(BuildError::Url { url: config.url.clone() }),
         };

@@ -15,7 +15,8 @@ use tokio_util::task::AbortOnDropHandle;
 use super::answer::End;
 use super::encode::Message;
 use crate::config::model::Mqtt;
-use crate::sink::{BuildError, Outcome, tls};
+use crate::sink::{BuildError, Outcome};
+use crate::tls::{self, Identity};
 
 /// Most messages that wait for their PUBACK; the broker may ask for fewer.
 pub(super) const IN_FLIGHT: u16 = 100;
@@ -53,7 +54,7 @@ impl Peer {
         let (default_port, transport) = match url.scheme() {
             "mqtt" => (1883, Transport::tcp()),
             "mqtts" => {
-                let config = Arc::new(tls::client_config(config.ca_file.as_deref())?);
+                let config = Arc::new(tls::client_config(config.ca_file.as_deref(), Identity::NONE)?);
                 (8883, Transport::tls_with_config(TlsConfiguration::Rustls(config)))
             }
             _ => return Err(not_a_broker()),

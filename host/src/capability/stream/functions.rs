@@ -1,0 +1,1 @@
+//! The functions of the package as a guest calls them. Every argument is hostile until checked.

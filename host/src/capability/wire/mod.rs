@@ -1,0 +1,13 @@
+//! What all links have in common: how a line is opened and watched, what is queued for a driver, when it is tried again.
+
+mod backoff;
+mod dial;
+mod inbox;
+mod state;
+mod trace;
+
+pub use backoff::Backoff;
+pub use dial::{DialError, Io, dial_serial, dial_tcp};
+pub use inbox::{Inbox, Taken};
+pub use state::{ConnectionState, Reporter};
+pub use trace::{Direction, Trace, TracedFrame, hex, printable};

@@ -1,0 +1,150 @@
+//! What a device remembers of the time when nobody heard it: fetched page by page after the outage, beside the live polls.
+//!
+//! Invariant: an outage is forgotten only when its last page is in, the driver says that it cannot, or it is too long ago.
+
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use super::batch;
+use super::instance::{CallError, Failure};
+use super::opening::{DeviceSpec, Opened};
+use crate::reading::PollSet;
+use crate::status::Qualifiers;
+use crate::time::Timestamp;
+
+/// Bit of the description's features.
+const FEATURE_BACKFILL: u32 = 1;
+/// Pages in a row that may fail before an outage is given up.
+const FAILURES: u32 = 10;
+
+/// What is still to be fetched.
+pub(super) struct Backfill {
+    reach: Duration,
+    /// When the device was last heard.
+    heard: Option<Timestamp>,
+    outage: Option<Outage>,
+}
+
+struct Outage {
+    begin: Timestamp,
+    end: Timestamp,
+    next: String,
+    samples: usize,
+    failures: u32,
+}
+
+/// What came of fetching a page.
+pub(super) enum Page {
+    /// There was nothing to fetch, or nothing came.
+    Nothing,
+    /// These readings.
+    Samples(PollSet),
+}
+
+impl Backfill {
+    pub(super) fn new(spec: &DeviceSpec) -> Self {
+        Backfill { reach: spec.backfill, heard: spec.unheard_since, outage: None }
+    }
+
+    /// The device answered now. Was it not heard for longer than two of its beats, then there is something to fetch.
+    pub(super) fn heard(&mut self, now: Timestamp, interval: Duration) {
+        let before = self.heard.replace(now);
+        let Some(before) = before.filter(|before| before.after(patience(interval)) < now) else { return };
+        if self.reach.is_zero() {
+            return;
+        }
+        let begin = before.max(now.before(self.reach));
+        match &mut self.outage {
+            // The one before is not fetched yet: both are fetched as one.
+            Some(outage) => outage.end = now,
+            None => self.outage = Some(Outage { begin, end: now, next: String::new(), samples: 0, failures: 0 }),
+        }
+    }
+
+    /// Fetches the next page.
+    pub(super) async fn page(&mut self, spec: &DeviceSpec, opened: &mut Opened) -> Result<Page, CallError> {
+        let Some(outage) = &mut self.outage else { return Ok(Page::Nothing) };
+        if opened.features & FEATURE_BACKFILL == 0 {
+            self.outage = None;
+            return Ok(Page::Nothing);
+        }
+        let name = &*spec.name;
+        let answer = opened.driver.backfill(outage.begin.0, outage.end.0, &outage.next).await?;
+        let history = match answer {
+            Ok(history) => history,
+            Err(failure @ (Failure::Unsupported(_) | Failure::Settings(_))) => {
+                info!(device = name, "no back-fill: {failure}");
+                self.outage = None;
+                return Ok(Page::Nothing);
+            }
+            Err(failure) => {
+                outage.failures += 1;
+                if outage.failures >= FAILURES {
+                    warn!(device = name, "back-fill of {} to {} given up: {failure}", outage.begin, outage.end);
+                    self.outage = None;
+                }
+                return Ok(Page::Nothing);
+            }
+        };
+        outage.failures = 0;
+        let mut samples = history.samples;
+        let rows = samples.points.len();
+        samples.qualifiers.resize(rows, 0);
+        samples.qualifiers.iter_mut().for_each(|bits| *bits |= Qualifiers::LATE.0);
+        let set = match batch::poll_set(samples, &opened.catalog, Timestamp::now(), spec.limits.samples) {
+            Ok(set) => set,
+            Err(fault) => {
+                warn!(device = name, "back-fill given up, driver at fault: {fault}");
+                self.outage = None;
+                return Ok(Page::Nothing);
+            }
+        };
+        outage.samples += rows;
+        outage.next = history.next;
+        if outage.next.is_empty() {
+            info!(device = name, "back-fill of {} to {}: {} samples", outage.begin, outage.end, outage.samples);
+            self.outage = None;
+        }
+        Ok(if set.is_empty() { Page::Nothing } else { Page::Samples(set) })
+    }
+}
+
+/// Silence that is no outage yet.
+fn patience(interval: Duration) -> Duration {
+    interval.saturating_mul(2).max(Duration::from_secs(2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(reach: u64, heard: Option<i64>) -> Backfill {
+        Backfill { reach: Duration::from_secs(reach), heard: heard.map(Timestamp::from_seconds), outage: None }
+    }
+
+    #[test]
+    fn only_silence_is_an_outage_and_it_reaches_no_further_than_allowed() {
+        let check = |reach, heard, now: i64, expected: Option<(i64, i64)>| {
+            let mut backfill = of(reach, heard);
+            backfill.heard(Timestamp::from_seconds(now), Duration::from_secs(10));
+            let found = backfill.outage.map(|outage| (outage.begin.0 / 1_000_000_000, outage.end.0 / 1_000_000_000));
+            assert_eq!(found, expected, "{reach} {heard:?} {now}");
+        };
+        check(3600, None, 1000, None);
+        check(3600, Some(990), 1000, None);
+        check(3600, Some(979), 1000, Some((979, 1000)));
+        check(15, Some(900), 1000, Some((985, 1000)));
+        check(0, Some(900), 1000, None);
+    }
+
+    #[test]
+    fn a_second_outage_before_the_first_is_fetched_makes_it_longer() {
+        let mut backfill = of(3600, Some(100));
+        for now in [200, 201, 300] {
+            backfill.heard(Timestamp::from_seconds(now), Duration::from_secs(1));
+        }
+        let outage = backfill.outage.unwrap();
+        assert_eq!((outage.begin, outage.end), (Timestamp::from_seconds(100), Timestamp::from_seconds(300)));
+    }
+}

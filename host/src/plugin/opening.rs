@@ -1,0 +1,90 @@
+//! Opening a device: permission, instance, settings, points.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::admission::{self, Refusal};
+use super::batch::{self, BatchFault};
+use super::instance::{CallError, Driver, Failure, Instance};
+use super::loader::Plugin;
+use crate::capability::{Guest, Link};
+use crate::config::model::Limits;
+use crate::reading::DeviceCatalog;
+use crate::time::Timestamp;
+
+/// Everything that a device task needs. Two equal configurations make equal devices.
+#[derive(Clone)]
+pub struct DeviceSpec {
+    /// The device's name.
+    pub name: Arc<str>,
+    /// The plugin that reads it.
+    pub plugin: Arc<Plugin>,
+    /// Links, by the name that the driver opens them with.
+    pub links: BTreeMap<String, Link>,
+    /// What kind of link the device is behind, as the configuration calls it.
+    pub link_type: &'static str,
+    /// Interfaces that the configuration grants.
+    pub granted: Vec<String>,
+    /// Limits of the plugin.
+    pub limits: Limits,
+    /// How far back the device's own logger is read after an outage.
+    pub backfill: Duration,
+    /// When the device was last heard of before this hub ran, when that is known.
+    pub unheard_since: Option<Timestamp>,
+    /// Time from poll to poll.
+    pub interval: Duration,
+    /// The driver's settings, a JSON object.
+    pub settings: String,
+}
+
+/// Why a device's driver is not there.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The plugin may not run for this device.
+    #[error("plugin {0}")]
+    Refused(#[from] Refusal),
+    /// The instance fell.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// The driver does not want these settings.
+    #[error(transparent)]
+    Failure(#[from] Failure),
+    /// What it returned contradicts the contract.
+    #[error("driver at fault: {0}")]
+    Batch(#[from] BatchFault),
+}
+
+impl OpenError {
+    /// True when a restart cannot help: somebody must change the configuration or the plugin.
+    pub(super) fn is_permanent(&self) -> bool {
+        matches!(self, OpenError::Refused(_) | OpenError::Failure(Failure::Settings(_) | Failure::Unsupported(_)))
+    }
+}
+
+/// A driver that is open, with what its readings have in common.
+pub struct Opened {
+    /// The driver.
+    pub driver: Driver,
+    /// Its points.
+    pub catalog: Arc<DeviceCatalog>,
+    /// Bits of its description's features.
+    pub features: u32,
+}
+
+/// Checks the plugin's imports against the grants, instantiates it and opens the device.
+pub async fn open(spec: &DeviceSpec) -> Result<Opened, OpenError> {
+    admission::check_link(&spec.plugin.wanted, &spec.name, &spec.link_type, &spec.granted)?;
+    admission::check_grants(&spec.plugin.wanted, &spec.name, &spec.granted)?;
+    let guest = Guest::new(Arc::clone(&spec.name), spec.links.clone(), spec.limits.clone());
+    let description = spec.plugin.description(&spec.limits).await?;
+    let mut driver = Instance::new(&spec.plugin, guest).await?.open(&spec.settings).await??;
+    let points = batch::points(driver.points().await?)?;
+    let catalog = Arc::new(DeviceCatalog {
+        device: spec.name.to_string(),
+        plugin: format!("{} {}", description.name, description.version),
+        plugin_digest: spec.plugin.digest.clone(),
+        points,
+    });
+    Ok(Opened { driver, catalog, features: description.features })
+}

@@ -1,13 +1,18 @@
 //! `tutin:modbus`: a Modbus master for plugins, over connections that the host owns.
 
+mod frame;
 mod functions;
 mod line;
 mod link;
 mod meaning;
+mod pdu;
 mod request;
 mod tap;
 mod tcp;
+mod unit;
 
+#[cfg(test)]
+mod line_tests;
 #[cfg(test)]
 mod tests;
 

@@ -16,6 +16,7 @@ mod plugin;
 mod recompute;
 mod run;
 pub mod simulate;
+mod trace;
 mod verify;
 
 use std::io::IsTerminal;
@@ -51,6 +52,8 @@ enum Verb {
     Demo(demo::Arguments),
     /// Have a device carry out a command of its driver, through the running hub or without one.
     Command(command::Arguments),
+    /// Show what goes over a device's link, in hexadecimal and in words, and write it to a file that can be replayed.
+    Trace(trace::Arguments),
     /// Take recorded samples through the whole chain, and show every step of a block.
     Calc(calc::Arguments),
     /// Read the journal back into a file: readings or averages as CSV, JSON Lines or Parquet.
@@ -99,6 +102,7 @@ impl Arguments {
                 Verb::Check(arguments) => knowledge::check(arguments).await,
                 Verb::Demo(arguments) => demo::run(arguments, shutdown).await,
                 Verb::Command(arguments) => command::run(arguments).await,
+                Verb::Trace(arguments) => trace::run(arguments, shutdown).await,
                 Verb::Calc(arguments) => calc::run(arguments).await,
                 Verb::Export(arguments) => export::run(arguments, shutdown).await,
                 Verb::Verify(arguments) => verify::run(arguments).await,

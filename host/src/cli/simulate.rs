@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::simulator::analyzer::{self, Cycle, CycleError, Fault, Fitting, Model};
 use crate::simulator::authority::{self, Behaviour, Received, Requirement};
+use crate::simulator::replay::{Script, ScriptError};
 use crate::simulator::{Analyzer, Authority, StartError};
 
 /// Runs a simulated analyzer or authority until it is interrupted.
@@ -29,6 +30,8 @@ pub enum Simulated {
     TeledyneT200(AnalyzerArgs),
     /// Teledyne T300 over Modbus TCP: CO in ppm, replayed from recorded data.
     TeledyneT300(AnalyzerArgs),
+    /// A device that answers as it did while `tutin trace DEVICE --to FILE` watched it.
+    Replay(ReplayArgs),
     /// An authority that receives, checks and acknowledges averages and readings over HTTP.
     Authority(AuthorityArgs),
 }
@@ -72,6 +75,19 @@ pub struct AnalyzerArgs {
     pub control: Option<SocketAddr>,
 }
 
+/// Options of a replayed trace.
+#[derive(Debug, Clone, Args)]
+pub struct ReplayArgs {
+    /// What `tutin trace` wrote.
+    pub file: PathBuf,
+    /// Address to listen on; port 0 lets the system choose.
+    #[arg(long, default_value = "127.0.0.1:5020", value_name = "ADDRESS:PORT", conflicts_with = "connect")]
+    pub listen: SocketAddr,
+    /// Address to connect to instead, for a device that connects to the hub.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub connect: Option<SocketAddr>,
+}
+
 /// Options of a simulated authority.
 #[derive(Debug, Clone, Args)]
 pub struct AuthorityArgs {
@@ -101,6 +117,9 @@ pub enum SimulateError {
     /// The simulator did not start.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// The trace cannot be played.
+    #[error(transparent)]
+    Script(#[from] ScriptError),
     /// The automatic check leaves no time to measure.
     #[error(transparent)]
     Cycle(#[from] CycleError),
@@ -114,6 +133,7 @@ pub async fn run(args: SimulateArgs, shutdown: CancellationToken) -> Result<(), 
     match args.what {
         Simulated::TeledyneT200(args) => analyzer(Model::T200, args, shutdown).await,
         Simulated::TeledyneT300(args) => analyzer(Model::T300, args, shutdown).await,
+        Simulated::Replay(args) => replay(args, shutdown).await,
         Simulated::Authority(args) => authority(args, shutdown).await,
     }
 }
@@ -163,6 +183,24 @@ async fn analyzer(model: Model, args: AnalyzerArgs, shutdown: CancellationToken)
     Ok(())
 }
 
+async fn replay(args: ReplayArgs, shutdown: CancellationToken) -> Result<(), SimulateError> {
+    let script = Script::read(&args.file)?;
+    let (exchanges, pushed) = script.size();
+    say(format_args!("{}: {exchanges} exchanges, {pushed} frames that nobody asked for", args.file.display()))?;
+    match args.connect {
+        Some(address) => {
+            say(format_args!("connects to {address}"))?;
+            script.connect(address, shutdown).await;
+        }
+        None => {
+            let replayed = script.listen(args.listen).await?;
+            say(format_args!("listens on {}", replayed.address()))?;
+            replayed.run(shutdown).await;
+        }
+    }
+    Ok(())
+}
+
 async fn authority(args: AuthorityArgs, shutdown: CancellationToken) -> Result<(), SimulateError> {
     let mut handle = Authority::start(args.options(), args.listen).await?;
     say(format_args!("authority: {0}/v1/averages and {0}/v1/readings", handle.url()))?;
@@ -206,7 +244,7 @@ fn share(text: &str) -> Result<f64, String> {
     if (0.0..=1.0).contains(&share) { Ok(share) } else { Err(format!("{text} is not from 0 to 1")) }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let duration: jiff::SignedDuration =
         text.parse().map_err(|error| format!("{error}; write it as in 500ms or 20m"))?;
     Duration::try_from(duration).map_err(|_| "a duration cannot be negative".into())

@@ -4,17 +4,22 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, Lines};
+use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{mpsc, oneshot};
-use tracing::warn;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::task::JoinSet;
+use tracing::{debug, warn};
 
 use super::Hub;
 use super::error::ControlError;
 use crate::average::Average;
+use crate::capability::wire::{Direction, TracedFrame};
 use crate::journal::{Event, Journal, JournalError, Release, Resend};
 use crate::time::Timestamp;
 
@@ -61,12 +66,25 @@ pub enum Request {
         /// Its arguments.
         arguments: String,
     },
+    /// Show what goes over a device's link, from now on until whoever asked hangs up.
+    Trace {
+        /// The device.
+        device: String,
+    },
+}
+
+/// What is answered.
+pub enum Answer {
+    /// One sentence.
+    Text(String),
+    /// One sentence, and then frames as they go over the link.
+    Frames(String, broadcast::Receiver<Arc<TracedFrame>>),
 }
 
 /// A request on its way to the hub.
 pub struct Asked {
     request: Request,
-    answer: oneshot::Sender<Result<String, String>>,
+    answer: oneshot::Sender<Result<Answer, String>>,
 }
 
 /// The hub's end. Dropping it takes the socket away.
@@ -115,10 +133,16 @@ impl Drop for Control {
 }
 
 async fn listen(listener: UnixListener, ask: mpsc::Sender<Asked>) {
+    // Each is served beside the others: one who watches a link may do so for days.
+    let mut served = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
-        if let Err(error) = serve(stream, &ask).await {
-            warn!("a command was broken off: {error}");
-        }
+        while served.try_join_next().is_some() {}
+        let ask = ask.clone();
+        served.spawn(async move {
+            if let Err(error) = serve(stream, &ask).await {
+                debug!("a command was broken off: {error}");
+            }
+        });
     }
 }
 
@@ -127,7 +151,7 @@ async fn serve(stream: UnixStream, ask: &mpsc::Sender<Asked>) -> std::io::Result
     let mut line = String::new();
     tokio::time::timeout(Duration::from_secs(2), tokio::io::BufReader::new(read.take(LONGEST)).read_line(&mut line))
         .await??;
-    let result = match serde_json::from_str(&line) {
+    let answer = match serde_json::from_str(&line) {
         Err(error) => Err(format!("not a request: {error}")),
         Ok(request) => {
             let (answer, answered) = oneshot::channel();
@@ -137,9 +161,30 @@ async fn serve(stream: UnixStream, ask: &mpsc::Sender<Asked>) -> std::io::Result
             }
         }
     };
-    let text = serde_json::to_string(&result).unwrap_or_default();
-    write.write_all(text.as_bytes()).await?;
-    write.write_all(b"\n").await
+    let (result, frames) = match answer {
+        Ok(Answer::Text(text)) => (Ok(text), None),
+        Ok(Answer::Frames(text, frames)) => (Ok(text), Some(frames)),
+        Err(reason) => (Err(reason), None),
+    };
+    write_line(&mut write, &result).await?;
+    let Some(mut frames) = frames else { return Ok(()) };
+    loop {
+        match frames.recv().await {
+            Ok(frame) => write_line(&mut write, &*frame).await?,
+            Err(RecvError::Lagged(count)) => {
+                let text = format!("{count} frames were not shown: whoever watches is too slow");
+                let (at, link, hex) = (Timestamp::now(), String::new(), String::new());
+                write_line(&mut write, &TracedFrame { at, link, direction: Direction::State, hex, text }).await?;
+            }
+            Err(RecvError::Closed) => return Ok(()),
+        }
+    }
+}
+
+async fn write_line(write: &mut OwnedWriteHalf, what: &impl Serialize) -> std::io::Result<()> {
+    let mut text = serde_json::to_string(what)?;
+    text.push('\n');
+    write.write_all(text.as_bytes()).await
 }
 
 impl Hub {
@@ -147,6 +192,11 @@ impl Hub {
     pub async fn serve(&self, asked: Asked) {
         let Asked { request, answer } = asked;
         let result = match request {
+            Request::Trace { device } => {
+                let result = self.trace(&device);
+                let _ = answer.send(result);
+                return;
+            }
             Request::Command { device, command, arguments } => {
                 self.command(&device, &command, &arguments).await.map_err(|error| super::describe(&error))
             }
@@ -158,7 +208,19 @@ impl Hub {
             request => in_journal(&self.journal, request).await.map_err(|error| super::describe(&error)),
         };
         // Who asked may have gone.
-        let _ = answer.send(result);
+        let _ = answer.send(result.map(Answer::Text));
+    }
+
+    fn trace(&self, device: &str) -> Result<Answer, String> {
+        let Some(link) = self.config.devices.get(device).map(|device| &device.link) else {
+            let known: Vec<&str> = self.config.devices.keys().map(String::as_str).collect();
+            return Err(format!("no device {device} in the running configuration; there is: {}", known.join(", ")));
+        };
+        let connection = self.links.get(link).ok_or_else(|| format!("link {link} is not in use"))?;
+        let others = self.config.devices.iter().filter(|(name, other)| other.link == *link && *name != device);
+        let others: Vec<&str> = others.map(|(name, _)| name.as_str()).collect();
+        let shared = if others.is_empty() { String::new() } else { format!(", shared with {}", others.join(", ")) };
+        Ok(Answer::Frames(format!("link {link} of device {device}{shared}"), connection.trace().watch()))
     }
 }
 
@@ -178,7 +240,7 @@ async fn in_journal(journal: &Journal, request: Request) -> Result<String, Journ
             }
             Ok(count.to_string())
         }
-        Request::Command { .. } | Request::Acknowledge { .. } => Err(JournalError::NoHub),
+        Request::Command { .. } | Request::Acknowledge { .. } | Request::Trace { .. } => Err(JournalError::NoHub),
     }
 }
 
@@ -198,6 +260,35 @@ pub fn ask_running(state: &Path, request: &Request) -> Result<Option<String>, Co
     let result: Result<String, String> =
         serde_json::from_str(&answer).map_err(|error| ControlError::Broken(error.into()))?;
     result.map(Some).map_err(ControlError::Refused)
+}
+
+/// Frames of a device's link, from the hub that runs in this state folder.
+pub struct Watch {
+    /// What is watched, in words.
+    pub what: String,
+    lines: Lines<tokio::io::BufReader<UnixStream>>,
+}
+
+/// Watches the link of a device; `None`: no hub runs.
+pub async fn watch(state: &Path, device: &str) -> Result<Option<Watch>, ControlError> {
+    let Ok(mut stream) = UnixStream::connect(socket(state)).await else { return Ok(None) };
+    let mut request = serde_json::to_string(&Request::Trace { device: device.to_owned() })
+        .map_err(|error| ControlError::Broken(error.into()))?;
+    request.push('\n');
+    stream.write_all(request.as_bytes()).await.map_err(ControlError::Broken)?;
+    let mut lines = tokio::io::BufReader::new(stream).lines();
+    let answer = lines.next_line().await.map_err(ControlError::Broken)?.unwrap_or_default();
+    let result: Result<String, String> =
+        serde_json::from_str(&answer).map_err(|error| ControlError::Broken(error.into()))?;
+    Ok(Some(Watch { what: result.map_err(ControlError::Refused)?, lines }))
+}
+
+impl Watch {
+    /// The next frame; `None` when the hub has ended. Cancel safe.
+    pub async fn next(&mut self) -> Result<Option<TracedFrame>, ControlError> {
+        let Some(line) = self.lines.next_line().await.map_err(ControlError::Broken)? else { return Ok(None) };
+        serde_json::from_str(&line).map(Some).map_err(|error| ControlError::Broken(error.into()))
+    }
 }
 
 /// Asks the running hub; without one, opens the journal for the moment and does it there.

@@ -12,6 +12,7 @@ pub mod authority;
 mod door;
 mod http;
 pub mod recording;
+pub mod replay;
 
 use std::io;
 use std::net::SocketAddr;

@@ -57,7 +57,8 @@ impl Expected {
         match pdu {
             [function, code] if *function == self.function | 0x80 => Fit::Exception(*code),
             [function, data @ ..] if *function == self.function => {
-                let is_whole = self.function > 4 || data.first().is_some_and(|count| usize::from(*count) + 1 == data.len());
+                let is_whole =
+                    self.function > 4 || data.first().is_some_and(|count| usize::from(*count) + 1 == data.len());
                 match self.length {
                     Some(length) if data.len() != length || !is_whole => Fit::Other,
                     _ => Fit::Answer,

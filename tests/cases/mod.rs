@@ -3,3 +3,5 @@
 mod contract;
 mod hub;
 mod peers;
+mod peers_modbus;
+mod peers_opcua;

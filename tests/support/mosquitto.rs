@@ -1,7 +1,6 @@
 //! A real MQTT broker, and a subscriber that shows what arrived there.
 
 use std::fs;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -11,7 +10,7 @@ use rumqttc::mqttbytes::v5::Packet;
 use rumqttc::{Client, Event, MqttOptions};
 use tempfile::TempDir;
 
-use super::{SOON, ports};
+use super::{SOON, installed, ports};
 
 /// A broker of its own for one test: no password, nothing kept on disk.
 pub struct Mosquitto {
@@ -54,7 +53,7 @@ impl Mosquitto {
     pub fn restart(&mut self) {
         self.kill();
         let log = self.folder.path().join("log");
-        let mut command = Command::new(program());
+        let mut command = Command::new(installed("mosquitto"));
         command.arg("-c").arg(self.folder.path().join("mosquitto.conf"));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(fs::File::create(&log).unwrap());
         self.process = Some(command.spawn().unwrap());
@@ -136,11 +135,4 @@ impl Subscriber {
         }
         messages
     }
-}
-
-fn program() -> PathBuf {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
-    let found = folders.map(|folder| folder.join("mosquitto")).find(|file| file.is_file());
-    found.expect("mosquitto is not installed; run: cargo xtask setup")
 }

@@ -37,8 +37,12 @@ fn milliseconds(server: &Asyncua) -> u64 {
 
 #[test]
 fn asyncua_tells_each_tick_of_each_item_once_with_its_source_time() {
-    let mut server =
-        Asyncua::start(Plant { items: 50, period: Duration::from_millis(200), other_namespaces: 2, ..Plant::default() });
+    let mut server = Asyncua::start(Plant {
+        items: 50,
+        period: Duration::from_millis(200),
+        other_namespaces: 2,
+        ..Plant::default()
+    });
     let mut client = connect(&server.url(), &Identity::default()).unwrap();
     let index = namespace(&mut client);
     let epoch = milliseconds(&server);

@@ -12,14 +12,16 @@ use crate::{plugins, process};
 
 /// What the interpreter of the tests needs: peers for Modbus (with its serial lines), OPC UA and Sparkplug, and numpy for the reference of
 /// the calculations. `cryptography` makes the certificates of a test and comes with `asyncua`.
-const PACKAGES: [&str; 5] = ["pymodbus==3.16.1", "pyserial==3.5", "asyncua==2.1.0", "pysparkplug==0.6.1", "numpy==2.4.6"];
+const PACKAGES: [&str; 5] =
+    ["pymodbus==3.16.1", "pyserial==3.5", "asyncua==2.1.0", "pysparkplug==0.6.1", "numpy==2.4.6"];
 
 /// The companion models of OPC UA as NodeSet2 files, for the OPC UA peer.
 const NODESETS: &str = "node-opcua-nodesets@2.182.0";
 const NODESETS_FILE: &str = "node_modules/node-opcua-nodesets/nodesets/Opc.Ua.Adi.NodeSet2.xml";
 
 /// Programs of the system that the tests start, each with the Debian package that has it.
-const PROGRAMS: [(&str, &str); 4] = [("mosquitto", "mosquitto"), ("socat", "socat"), ("mbpoll", "mbpoll"), ("npm", "npm")];
+const PROGRAMS: [(&str, &str); 4] =
+    [("mosquitto", "mosquitto"), ("socat", "socat"), ("mbpoll", "mbpoll"), ("npm", "npm")];
 
 /// Everything: what builds need and what tests need.
 pub fn run(root: &Path) -> Result<()> {
@@ -42,7 +44,8 @@ fn nodesets(root: &Path) -> Result<()> {
     }
     println!("installing {NODESETS} into {}", folder.display());
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let npm = ["install", "--no-save", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", "."];
+    let npm =
+        ["install", "--no-save", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", "."];
     let by_hand = format!("cd {} && npm {} {NODESETS}", folder.display(), npm.join(" "));
     process::run(Command::new("npm").args(npm).arg(NODESETS).current_dir(&folder))
         .with_context(|| format!("what the OPC UA peer serves is missing; to install it by hand: {by_hand}"))

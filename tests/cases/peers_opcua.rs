@@ -7,6 +7,10 @@ use serde_json::{Value, json};
 use crate::support::asyncua::{Asyncua, Identity, NAMESPACE, Plant, connect};
 use crate::support::told::Told;
 
+/// Status codes of OPC 10000-4, 7.38.
+const UNCERTAIN_LAST_USABLE_VALUE: u32 = 0x4090_0000;
+const BAD_SENSOR_FAILURE: u32 = 0x808c_0000;
+
 fn children(client: &mut Told, node: &str) -> Value {
     client.get(&json!({ "children": node }))
 }
@@ -77,12 +81,15 @@ fn asyncua_has_values_states_a_method_and_a_history_that_outlives_a_restart() {
 
     let sum = client.get(&json!({ "call": [node("plant", index), node("sum", index), [1.5, 2.25]] }));
     assert_eq!(sum, 3.75);
-    // Three folders of nodes, the folder of three items, two histories; and the method with the two properties that describe it.
+    // Three folders of nodes to browse, the folder of three items, and two histories.
     assert_eq!(client.get(&json!({ "count": node("plant", index) })), 250 + 3 + 1 + 3 + 2);
 
     server.set("s=item.2", 4711);
-    server.set_status("s=item.2", 0x8089_0000);
-    assert_eq!(read(&mut client, &node("item.2", index)), (json!(4711), 0x8089_0000));
+    server.set_status("s=item.2", UNCERTAIN_LAST_USABLE_VALUE);
+    assert_eq!(read(&mut client, &node("item.2", index)), (json!(4711), UNCERTAIN_LAST_USABLE_VALUE.into()));
+    // With a bad status a server sets the value to null.
+    server.set_status("s=item.2", BAD_SENSOR_FAILURE);
+    assert_eq!(read(&mut client, &node("item.2", index)), (Value::Null, BAD_SENSOR_FAILURE.into()));
 
     server.restart_as(Plant { histories: 2, other_namespaces: 1, ..Plant::default() });
     let mut client = connect(&server.url(), &Identity::default()).unwrap();

@@ -85,8 +85,9 @@ class Logger:
             await self.invited.wait()
             try:
                 reader, self.writer = await asyncio.open_connection(host, int(port))
-                self.connected.set()
-                await self.listen(reader)
+                if self.invited.is_set():
+                    self.connected.set()
+                    await self.listen(reader)
             except OSError:
                 pass
             self.connected.clear()

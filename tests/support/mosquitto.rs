@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v5::Packet;
-use rumqttc::{Client, Event, MqttOptions, PublishOptions, Transport};
+use rumqttc::{BrokerSessionResumePolicy, Client, Event, MqttOptions, PublishOptions, Transport};
 use tempfile::TempDir;
 
 use super::certificates::Certificates;
@@ -122,6 +122,8 @@ impl Mosquitto {
     pub fn subscribe_as(&self, session: &str, filter: &str) -> Subscriber {
         let mut options = self.options(session);
         options.set_clean_start(false).set_session_expiry_interval(Some(3600));
+        // The client has no memory of its own: what the broker kept is all there is.
+        options.set_broker_session_resume_policy(BrokerSessionResumePolicy::AllowBrokerOnly);
         Subscriber::start(options, filter)
     }
 

@@ -37,6 +37,7 @@ import json
 import socket
 import struct
 import sys
+from pathlib import Path
 
 from pymodbus.constants import ExcCodes
 from pymodbus.server import ModbusSerialServer, ModbusTcpServer
@@ -102,9 +103,11 @@ class Line:
         self.handlers = set()
         self.server = None
         self.serial = False
+        self.endpoint = None
+        self.reopening = None
 
     async def serve(self, endpoint):
-        line = self
+        line, self.endpoint = self, endpoint
         devices = [SimDevice(unit.id, simdata=unit.tables, action=unit.act) for unit in self.units.values()]
         self.serial = not endpoint.isdecimal()
         base = ModbusSerialServer if self.serial else ModbusTcpServer
@@ -124,7 +127,9 @@ class Line:
         """A serial line that was lost is taken again when it is back; pymodbus would not."""
         while not self.handlers:
             await asyncio.sleep(0.05)
-            await self.server.listen()
+            if Path(self.endpoint).exists() and await self.server.listen():
+                break
+        self.reopening = None
 
     def heard(self, sending, pdu):
         if not sending and pdu.dev_id in self.units:
@@ -150,7 +155,7 @@ class Handler(ServerRequestHandler):
 
     def connected(self, is_connected):
         (self.line.handlers.add if is_connected else self.line.handlers.discard)(self)
-        if self.line.serial and not is_connected:
+        if self.line.serial and not is_connected and not self.line.reopening:
             self.line.reopening = self.loop.create_task(self.line.reopen())
 
     def callback_data(self, data, addr=None):

@@ -11,24 +11,32 @@ import sys
 import threading
 
 from paho.mqtt import client as paho
-from pysparkplug import DataType, Message, Metric, MessageType, NCmd, Topic, get_current_timestamp
+from pysparkplug import DataType, MessageType, Metric, NCmd, Topic, get_current_timestamp
+from pysparkplug._protobuf import Payload
 
 messages = queue.Queue()
 ready = threading.Event()
 
 
 def row(metric):
-    return [metric.name, metric.alias, metric.value, metric.timestamp, metric.is_historical, metric.is_null]
+    value = metric.WhichOneof("value")
+    return [
+        metric.name if metric.HasField("name") else None,
+        metric.alias if metric.HasField("alias") else None,
+        getattr(metric, value) if value else None,
+        metric.timestamp,
+        metric.is_historical,
+        metric.is_null,
+    ]
 
 
 def take(_client, _data, mqtt):
-    # Without the births on purpose: what is seen is what was sent.
+    # The bare payload on purpose: what is seen is what was sent, not what the births add to it.
     topic = Topic.from_str(mqtt.topic)
-    if topic.message_type == MessageType.NCMD:
-        return
-    payload = Message.from_mqtt_message(mqtt).payload
-    metrics = [payload.bd_seq_metric] if topic.message_type == MessageType.NDEATH else getattr(payload, "metrics", ())
-    messages.put([topic.message_type.value, topic.device_id, getattr(payload, "seq", None), [row(m) for m in metrics]])
+    if topic.message_type != MessageType.NCMD:
+        payload = Payload.FromString(mqtt.payload)
+        seq = payload.seq if payload.HasField("seq") else None
+        messages.put([topic.message_type.value, topic.device_id, seq, [row(metric) for metric in payload.metrics]])
 
 
 def main():

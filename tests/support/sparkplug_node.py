@@ -70,9 +70,9 @@ class Node:
     def number(self, life):
         return Metric(timestamp=get_current_timestamp(), name="bdSeq", datatype=DataType.INT64, value=life)
 
-    def death(self, life):
+    def death(self, life, qos=QoS.AT_LEAST_ONCE):
         payload = NDeath(timestamp=get_current_timestamp(), bd_seq_metric=self.number(life))
-        return Message(topic=self.topic(MessageType.NDEATH), payload=payload, qos=QoS.AT_LEAST_ONCE, retain=False)
+        return Message(topic=self.topic(MessageType.NDEATH), payload=payload, qos=qos, retain=False)
 
     def connect(self):
         self.born.clear()
@@ -142,7 +142,8 @@ class Node:
                 self.birth()
 
     def die(self):
-        self.client.publish(self.death(self.life))
+        # At most once: unanswered before it leaves, the message would be sent again in the next life.
+        self.client.publish(self.death(self.life, QoS.AT_MOST_ONCE))
         self.client.disconnect()
 
     def obey(self, command):

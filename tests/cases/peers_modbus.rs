@@ -22,7 +22,7 @@ fn unit(number: u8) -> Map {
     Map::default().unit(number).input_registers(30, &[4710 + u16::from(number)])
 }
 
-/// An end of a pair, read in a thread of its own so that waiting for it has an end.
+/// An end of a pair, read in a thread of its own so that waiting for it has an end. The thread ends with the pair: open each end once.
 struct Port {
     file: File,
     bytes: Receiver<u8>,
@@ -97,17 +97,17 @@ fn a_serial_pair_carries_bytes_both_ways_and_can_be_unplugged() {
 
 #[test]
 fn pymodbus_answers_in_rtu_and_ascii_on_a_line_and_comes_back_after_it_was_unplugged() {
-    let mut pair = SerialPair::start();
     let ascii = (&b":0104001E0001DC\r\n"[..], &b":010402126780\r\n"[..]);
     for (framer, (request, answer)) in [(Framer::Rtu, (RTU_REQUEST, RTU_ANSWER)), (Framer::Ascii, ascii)] {
+        let mut pair = SerialPair::start();
         let mut device = Pymodbus::start_serial(&[unit(1)], framer, &pair.device_end());
         let mut port = Port::open(&pair.hub_end());
         assert_eq!(port.ask(request, answer.len()), answer, "{framer:?}");
 
         pair.cut();
         pair.join();
+        device.wait_until_open();
         let mut port = Port::open(&pair.hub_end());
-        // What is sent before the device has its port again waits in the terminal.
         assert_eq!(port.ask(request, answer.len()), answer, "{framer:?} after it was unplugged");
 
         device.restart();
@@ -137,7 +137,7 @@ fn a_line_of_32_units_answers_for_each_but_the_silent_one_and_nobody_for_a_33rd(
 
     line.set_input_registers_of(32, 30, &[0xabcd]);
     line.heal();
-    assert!(port.ask(request(7).as_bytes(), 15).starts_with(b":0704021265"));
+    assert!(port.ask(request(7).as_bytes(), 15).starts_with(b":070402126D"));
     assert!(port.ask(request(32).as_bytes(), 15).starts_with(b":200402ABCD"));
 }
 

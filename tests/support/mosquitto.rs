@@ -203,6 +203,8 @@ impl Subscriber {
             while let Ok(Ok(event)) = connection.recv() {
                 let sent = match event {
                     Event::Incoming(Packet::SubAck(_)) => ready.send(()).is_ok(),
+                    // The session that is taken up has its subscription already; it is not asked for again.
+                    Event::Incoming(Packet::ConnAck(answer)) if answer.session_present => ready.send(()).is_ok(),
                     Event::Incoming(Packet::Publish(publish)) => {
                         let topic = String::from_utf8_lossy(&publish.topic).into_owned();
                         let message = Message { topic, payload: publish.payload.to_vec(), retained: publish.retain };

@@ -248,6 +248,11 @@ impl Pymodbus {
         self.told.order("reset");
     }
 
+    /// Waits until it has its serial line again after that was cut and joined; what is sent before is lost.
+    pub fn wait_until_open(&mut self) {
+        self.told.order("wait");
+    }
+
     /// The connections of now are never heard again and never closed, as after a restart of a device nobody told; new ones are served.
     pub fn forget_connections(&mut self) {
         self.told.order("half_open");

@@ -16,6 +16,7 @@ Then it prints `ready PORT`. Every further line is a command and is answered wit
     {"fault": KIND | null, "unit": U, "times": N | null, ...}   below; null heals, times null is until healed
     {"reset": true}                                             every connection, now
     {"half_open": true}                                         connections of now are kept and never heard again; new ones are served
+    {"wait": true}                                              until a serial line that was lost is open again
     {"requests": true}                                          answered with [[unit, function, address, count], ...] since the last time
 
 Faults. The frames are pymodbus's own; what is distorted is distorted on its way out:
@@ -241,6 +242,9 @@ async def obey(line, command):
     elif "half_open" in command:
         for handler in line.handlers:
             handler.deaf = True
+    elif "wait" in command:
+        while line.reopening or not line.handlers:
+            await asyncio.sleep(0.01)
     elif "requests" in command:
         requests, line.requests = line.requests, []
         return json.dumps(requests)

@@ -188,9 +188,18 @@ pub struct Message {
 
 /// A client that takes every message of a filter.
 pub struct Subscriber {
-    // Dropping it ends the connection.
-    _client: Client,
+    client: Client,
     messages: Receiver<Message>,
+    ended: Receiver<()>,
+}
+
+impl Drop for Subscriber {
+    /// Leaves, so that from now on the broker keeps what comes for its session.
+    fn drop(&mut self) {
+        if self.client.disconnect().is_ok() {
+            let _ = self.ended.recv_timeout(SOON);
+        }
+    }
 }
 
 impl Subscriber {
@@ -198,6 +207,7 @@ impl Subscriber {
         let (client, mut connection) = Client::builder(options).capacity(16).build();
         let (ready, is_ready) = channel();
         let (sender, messages) = channel();
+        let (end, ended) = channel();
         client.subscribe(filter, QoS::AtLeastOnce).unwrap();
         std::thread::spawn(move || {
             while let Ok(Ok(event)) = connection.recv() {
@@ -216,9 +226,10 @@ impl Subscriber {
                     break;
                 }
             }
+            let _ = end.send(());
         });
         is_ready.recv_timeout(SOON).expect("the broker did not confirm the subscription");
-        Subscriber { _client: client, messages }
+        Subscriber { client, messages, ended }
     }
 
     /// Waits for the next message.

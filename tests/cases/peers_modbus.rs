@@ -1,7 +1,7 @@
 //! The Modbus peers themselves: serial pairs, frames of each kind, and every fault that they can be told to have.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -33,7 +33,9 @@ impl Port {
         let file = File::options().read(true).write(true).open(path).unwrap();
         let (sender, bytes) = channel();
         let source = file.try_clone().unwrap();
-        std::thread::spawn(move || source.bytes().map_while(Result::ok).all(|byte| sender.send(byte).is_ok()));
+        std::thread::spawn(move || {
+            BufReader::new(source).bytes().map_while(Result::ok).all(|byte| sender.send(byte).is_ok())
+        });
         Port { file, bytes }
     }
 

@@ -3,3 +3,7 @@
 mod contract;
 mod hub;
 mod peers;
+mod peers_hj212;
+mod peers_modbus;
+mod peers_mqtt;
+mod peers_opcua;

@@ -5,17 +5,24 @@
 
 #![allow(dead_code, reason = "each part is whole, whichever of it the tests of the day need")]
 
+pub mod asyncua;
+pub mod certificates;
 pub mod configuration;
 pub mod disk;
+pub mod hj212;
 pub mod hub;
 pub mod journal;
 pub mod lines;
+pub mod mbpoll;
 pub mod mosquitto;
 pub mod ports;
 pub mod pymodbus;
 pub mod random;
+pub mod serial;
+pub mod sparkplug;
 pub mod store;
 pub mod t200;
+pub mod told;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -38,4 +45,12 @@ pub fn built_file(name: &str, command: &str) -> PathBuf {
 /// The interpreter that has what the tests need of Python.
 pub fn python() -> PathBuf {
     built_file("peers/venv/bin/python", "cargo xtask setup")
+}
+
+/// A program of the system.
+pub fn installed(name: &str) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
+    let found = folders.map(|folder| folder.join(name)).find(|file| file.is_file());
+    found.unwrap_or_else(|| panic!("{name} is not installed; run: cargo xtask setup"))
 }

@@ -10,25 +10,48 @@ use anyhow::{Context, Result, bail};
 use crate::wasm_toolchain::Toolchain;
 use crate::{plugins, process};
 
-/// What the interpreter of the tests needs: a Modbus peer, and numpy for the reference of the calculations.
-const PACKAGES: [&str; 2] = ["pymodbus==3.16.1", "numpy==2.4.6"];
+/// What the interpreter of the tests needs: peers for Modbus (with its serial lines), OPC UA and Sparkplug, and numpy for the reference of
+/// the calculations. `cryptography` makes the certificates of a test and comes with `asyncua`.
+const PACKAGES: [&str; 5] =
+    ["pymodbus==3.16.1", "pyserial==3.5", "asyncua==2.1.0", "pysparkplug==0.6.1", "numpy==2.4.6"];
+
+/// The companion models of OPC UA as NodeSet2 files, for the OPC UA peer.
+const NODESETS: &str = "node-opcua-nodesets@2.182.0";
+const NODESETS_FILE: &str = "node_modules/node-opcua-nodesets/nodesets/Opc.Ua.Adi.NodeSet2.xml";
+
+/// Programs of the system that the tests start, each with the Debian package that has it.
+const PROGRAMS: [(&str, &str); 4] =
+    [("mosquitto", "mosquitto"), ("socat", "socat"), ("mbpoll", "mbpoll"), ("npm", "npm")];
 
 /// Everything: what builds need and what tests need.
 pub fn run(root: &Path) -> Result<()> {
     Toolchain::find_or_install()?;
     components(root)?;
-    let mut packages = Vec::new();
-    if process::find("mosquitto").is_none() {
-        packages.push("mosquitto");
-    }
+    let missing = PROGRAMS.iter().filter(|(program, _)| process::find(program).is_none());
+    let mut packages: Vec<_> = missing.map(|(_, package)| *package).collect();
     if !process::succeeds(python().args(["-c", "import ensurepip, venv"])) {
         packages.push("python3-venv");
     }
     install(&packages)?;
-    python_packages(root)
+    python_packages(root)?;
+    nodesets(root)
 }
 
-/// The interpreter of the tests: of their Modbus peer (`pymodbus` in `tests/support`) and of the reference of calculations.
+fn nodesets(root: &Path) -> Result<()> {
+    let folder = plugins::target_dir(root).join("peers/node");
+    if folder.join(NODESETS_FILE).is_file() {
+        return Ok(());
+    }
+    println!("installing {NODESETS} into {}", folder.display());
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let npm =
+        ["install", "--no-save", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", "."];
+    let by_hand = format!("cd {} && npm {} {NODESETS}", folder.display(), npm.join(" "));
+    process::run(Command::new("npm").args(npm).arg(NODESETS).current_dir(&folder))
+        .with_context(|| format!("what the OPC UA peer serves is missing; to install it by hand: {by_hand}"))
+}
+
+/// The interpreter of the tests: of their peers in `tests/support` and of the reference of calculations.
 fn venv(root: &Path) -> PathBuf {
     plugins::target_dir(root).join("peers/venv")
 }

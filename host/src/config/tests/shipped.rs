@@ -117,7 +117,7 @@ fn options_below(path: &str, table: &DeTable<'_>, text: &str, found: &mut Vec<(S
                 found.push((format!("{path}.limits"), comment_above(text, key.span().start)));
             }
             (
-                "limits" | "acknowledge" | "retention" | "plant_point" | "calibration" | "gate" | "confidence"
+                "tls" | "limits" | "acknowledge" | "retention" | "plant_point" | "calibration" | "gate" | "confidence"
                 | "zero_span" | "derived" | "signal" | "duct",
                 Some(below),
             ) => {

@@ -3,10 +3,10 @@
 //! Everything runs natively: what a map means does not depend on the host.
 
 use serde_json::{Value, json};
-use tutin_sdk::modbus::Table;
 use tutin_sdk::modbus::fake::{Bank, Request};
+use tutin_sdk::modbus::{Block, Error, Registers, Table};
 use tutin_sdk::words::WordOrder;
-use tutin_sdk::{Qualifier, Sample};
+use tutin_sdk::{Failure, Qualifier, Sample, State};
 
 use super::*;
 

@@ -15,6 +15,8 @@ pub(crate) struct Cell {
     pub kind: Kind,
     pub linear: Option<(f64, f64)>,
     pub range: Option<[f64; 2]>,
+    /// Smallest size, other than 0, of a floating point number that can be.
+    pub smallest: f64,
     pub sentinels: Vec<Sentinel>,
     pub rule_set: Option<usize>,
 }
@@ -63,13 +65,21 @@ impl Cell {
 
     /// False when the instrument cannot show such a number. NaN has a state of its own.
     pub fn is_possible(&self, value: f64) -> bool {
-        self.range.is_none_or(|[low, high]| value.is_nan() || (low..=high).contains(&value))
+        !self.is_too_small(value)
+            && self.range.is_none_or(|[low, high]| value.is_nan() || (low..=high).contains(&value))
+    }
+
+    fn is_too_small(&self, value: f64) -> bool {
+        value != 0.0 && value.abs() < self.smallest
     }
 
     /// What is wrong with a number that cannot be, and which word order would make one that can.
     pub fn doubt(&self, raw: u64, value: f64) -> String {
-        let [low, high] = self.range.unwrap_or([f64::NEG_INFINITY, f64::INFINITY]);
-        let text = format!("{value:e} is not from {low} to {high}");
+        let text = match self.range {
+            _ if self.is_too_small(value) => format!("{value:e} is smaller than {:e}", self.smallest),
+            Some([low, high]) => format!("{value:e} is not from {low} to {high}"),
+            None => format!("{value:e} cannot be"),
+        };
         let Kind::Number(_, order) = self.kind else { return text };
         let fits = |other: &WordOrder| {
             let value = self.value_in(raw, *other);

@@ -25,10 +25,10 @@ pub(crate) fn entries<'a>(
 ) -> Result<&'a BTreeMap<String, String>, Failure> {
     match codes {
         Codes::Here(entries) => Ok(entries),
-        Codes::Named(name) => settings.tables.get(name).ok_or_else(|| {
-            let how = settings.ask.get(&format!("tables.{name}")).map_or("", String::as_str);
-            wrong(at, format_args!("there is no table {name:?} in tables {how}"))
-        }),
+        Codes::Named(name) => {
+            let missing = || wrong(at, format_args!("there is no table {name:?} in tables"));
+            settings.tables.get(name).ok_or_else(missing)
+        }
     }
 }
 

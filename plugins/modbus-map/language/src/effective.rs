@@ -48,6 +48,9 @@ impl<'a> Effective<'a> {
             effective.setup.extend(placed(&at("setup"), &variant.setup));
             effective.commands.extend(commands(&at("commands"), &variant.commands));
         }
+        if !settings.smallest.is_finite() || settings.smallest < 0.0 {
+            return Err(wrong("smallest", "must be a number from 0 on"));
+        }
         if effective.address_base > 1 {
             return Err(wrong("address_base", "must be 0 or 1"));
         }

@@ -1,11 +1,13 @@
 //! The settings as a plan: which reads, and where in their answers each point and each rule finds its registers.
 
+use tutin_sdk::words::Format;
 use tutin_sdk::{Failure, Point, State};
 
 use crate::cell::Cell;
 use crate::effective::Effective;
 use crate::expand::{Placed, expand};
 use crate::identity::{self, Identity};
+use crate::kind::Kind;
 use crate::reads::{Read, Reads, Want};
 use crate::rules::{PlacedRule, rule_sets, rules};
 use crate::status::{Item, RuleSet};
@@ -57,7 +59,7 @@ impl Map {
             Ok(Check { item, words: write.words.clone(), label: write.label() })
         });
         let checks = checks.collect::<Result<Vec<_>, Failure>>()?;
-        let cells = placed.iter().zip(set_of_point).map(|(point, rule_set)| cell(point, rule_set, &reads));
+        let cells = placed.iter().zip(set_of_point).map(|(point, rule_set)| cell(effective, point, rule_set, &reads));
         let cells = cells.collect::<Result<Vec<_>, Failure>>()?;
         let text_cells = cells.iter().enumerate().filter(|(_, cell)| cell.kind.is_text()).map(|(index, _)| index);
         let mut map = Map {
@@ -112,10 +114,12 @@ impl Map {
     }
 }
 
-fn cell(point: &Placed, rule_set: Option<usize>, reads: &Reads) -> Result<Cell, Failure> {
+fn cell(effective: &Effective, point: &Placed, rule_set: Option<usize>, reads: &Reads) -> Result<Cell, Failure> {
     let item = reads.find(point.unit_id, point.table, point.span)?;
     let (kind, sentinels) = (point.kind.clone(), point.sentinels.clone());
-    Ok(Cell { item, kind, linear: point.linear, range: point.range, sentinels, rule_set })
+    let is_float = matches!(kind, Kind::Number(Format::F32 | Format::F64, _));
+    let smallest = if is_float { effective.settings.smallest } else { 0.0 };
+    Ok(Cell { item, kind, linear: point.linear, range: point.range, smallest, sentinels, rule_set })
 }
 
 fn wants<'a>(placed: &'a [Placed], rules: &[PlacedRule], verified: &[&Planned]) -> Vec<Want<'a>> {

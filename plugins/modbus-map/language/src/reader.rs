@@ -51,6 +51,8 @@ impl<L: Registers> ModbusMap<L> {
     /// Plans the reads. Sends nothing. Refuses a map that must write before it can read.
     pub fn new(link: L, settings: &Settings) -> Result<Self, Failure> {
         let effective = Effective::new(settings)?;
+        let map = Self::open_map(link, &effective, &[])?;
+        Commands::plan(&effective)?;
         let member = match (effective.setup.is_empty(), &settings.process_values) {
             (true, None) => None,
             (false, _) => Some("setup: the instrument is to be written to before it can be read"),
@@ -61,8 +63,6 @@ impl<L: Registers> ModbusMap<L> {
                 "settings.{member}, and modbus-map only reads: use {WRITER} and grant it tutin:modbus/control"
             )));
         }
-        let map = Self::open_map(link, &effective, &[])?;
-        Commands::plan(&effective)?;
         if !map.commands.is_empty() {
             log::info(&format!("{}: only with {WRITER} and its grant; modbus-map only reads", map.commands_in_words()));
         }

@@ -361,3 +361,9 @@ fn two_points_of_one_name_are_refused() {
     let point = json!({"id": "x", "table": "coil", "address": 0});
     assert_eq!(refused(json!({"points": [point, point]})), "settings.points: two points are called \"x\"");
 }
+
+mod naming;
+mod probing;
+mod site;
+mod status;
+mod writing;

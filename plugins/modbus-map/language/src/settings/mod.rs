@@ -47,6 +47,11 @@ pub struct Settings {
     pub max_registers: u16,
     /// Word order of every point that names none. No default: a point wider than 16 bits needs one from here or of its own.
     pub word_order: Option<WordOrder>,
+    /// Smallest size of a floating point number other than 0 that the instrument can show, in the point's unit. A smaller one is kept but is at
+    /// fault, like one outside its `range`: words in the wrong order often make 1e-39. Default 0: any number will do.
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    pub smallest: f64,
     /// State of a value that is not a number. Default fault.
     #[serde(default = "nan")]
     pub nan: State,

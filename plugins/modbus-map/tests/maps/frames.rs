@@ -1,14 +1,12 @@
 //! Examples of the vendors, byte for byte: what stands in `cases/FAMILY/frames`.
 
-mod support;
-
-use support::Opened;
+use crate::support::Opened;
 use tutin_sdk::modbus::Table;
 use tutin_sdk::modbus::fake::Bank;
 
 /// The bytes of the line that begins with this word.
 fn frame(family: &str, file: &str, word: &str) -> Vec<u8> {
-    let text = std::fs::read_to_string(support::folder(family).join("frames").join(file)).unwrap();
+    let text = std::fs::read_to_string(crate::support::folder(family).join("frames").join(file)).unwrap();
     assert!(text.contains("# Origin: "), "{file} does not say where it is from");
     let line = text.lines().find_map(|line| line.strip_prefix(word)).unwrap();
     line.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
@@ -50,7 +48,8 @@ fn the_map_reads_the_vendors_example_as_the_vendor_does() {
         "only": ["k_value"], "units": {"k_value": "/m"}, "tables": {"value_status": {"0": "valid"}}
     });
 
-    let samples = Opened::new(&bank, &support::settings("sick-visic100sf", &site).unwrap()).unwrap().read().unwrap();
+    let samples =
+        Opened::new(&bank, &crate::support::settings("sick-visic100sf", &site).unwrap()).unwrap().read().unwrap();
 
     let value = samples.iter().next().unwrap().value;
     // The manual gives seven digits.

@@ -3,11 +3,9 @@
 //!
 //! `TUTIN_BLESS=1` writes `expected.jsonl` anew, to be read before it is committed.
 
-mod support;
-
+use crate::support::{Case, Fault, Opened, case, families, lines, map, merge, settings, writes};
 use modbus_map_language::{ModbusMap, WritingMap};
 use serde_json::{Map, Value};
-use support::{Case, Fault, Opened, case, families, lines, map, merge, settings, writes};
 use tutin_sdk::Timestamp;
 use tutin_sdk::modbus::fake::Bank;
 use tutin_sdk::words::WordOrder;
@@ -38,7 +36,7 @@ fn every_map_reads_its_instrument_as_expected() {
 
         let read = lines(&samples, &driver.points());
         let read: Vec<String> = read.iter().map(|line| serde_json::to_string(line).unwrap()).collect();
-        let file = support::folder(&family).join("expected.jsonl");
+        let file = crate::support::folder(&family).join("expected.jsonl");
         if std::env::var_os("TUTIN_BLESS").is_some() {
             std::fs::write(&file, read.join("\n") + "\n").unwrap();
         }
@@ -104,7 +102,7 @@ fn every_fault_of_a_case_is_told_as_expected() {
             }
             let order = word_order(&family, &case.site);
             fault.cells.iter().for_each(|cells| cells.put(&bank, order));
-            support::fail(&bank, fault);
+            crate::support::fail(&bank, fault);
             tell(fault, &what, &mut driver);
         }
     }

@@ -2,12 +2,10 @@
 //!
 //! `TUTIN_BLESS=1` writes it anew.
 
-mod support;
-
+use crate::support::{families, map, root};
 use serde_json::Value;
-use support::{families, map, root};
 
-const BEGIN: &str = "<!-- table: made from the maps by plugins/modbus-map/tests/table.rs -->\n";
+const BEGIN: &str = "<!-- table: made from the maps by plugins/modbus-map/tests/maps/table.rs -->\n";
 const END: &str = "<!-- end of the table -->\n";
 
 /// Points of a map, repetitions counted.
@@ -66,7 +64,7 @@ fn the_table_of_maps_is_what_the_maps_say() {
         std::fs::write(&file, format!("{before}{BEGIN}{made}{END}{after}")).unwrap();
         return;
     }
-    assert_eq!(table, made, "TUTIN_BLESS=1 cargo test -p modbus-map --test table writes it anew");
+    assert_eq!(table, made, "TUTIN_BLESS=1 cargo test -p modbus-map writes it anew");
 }
 
 #[test]

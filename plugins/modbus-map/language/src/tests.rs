@@ -3,10 +3,10 @@
 //! Everything runs natively: what a map means does not depend on the host.
 
 use serde_json::{Value, json};
-use tutin_sdk::modbus::Table;
 use tutin_sdk::modbus::fake::{Bank, Request};
+use tutin_sdk::modbus::{Block, Error, Registers, Table};
 use tutin_sdk::words::WordOrder;
-use tutin_sdk::{Qualifier, Sample};
+use tutin_sdk::{Failure, Qualifier, Sample, State};
 
 use super::*;
 
@@ -361,3 +361,9 @@ fn two_points_of_one_name_are_refused() {
     let point = json!({"id": "x", "table": "coil", "address": 0});
     assert_eq!(refused(json!({"points": [point, point]})), "settings.points: two points are called \"x\"");
 }
+
+mod naming;
+mod probing;
+mod site;
+mod status;
+mod writing;

@@ -268,6 +268,15 @@ fn faults_on_the_line_are_told_apart() {
 }
 
 #[test]
+fn a_lost_connection_ends_the_poll_at_once() {
+    let line = line("");
+    let mut driver = open(&line, json!({"ask": [5, 6]})).unwrap();
+    line.disconnect();
+    assert_eq!(driver.read(), Err(Failure::communication("DA005: no connection: unplugged")));
+    assert_eq!(line.sent().len(), 1);
+}
+
+#[test]
 fn a_wrong_block_check_names_both() {
     let (code, text) = fails("<STX>MD00<ETX>09", json!({"reply": "check"}));
     let expected = "DA: block check 08 expected, \"09\" came; the reply was 02 4D 44 30 30 03 30 39";

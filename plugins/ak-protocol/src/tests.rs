@@ -108,6 +108,14 @@ fn an_error_that_came_on_after_the_value_was_read_marks_it() {
 }
 
 #[test]
+fn an_error_that_only_the_status_told_counts_without_its_list() {
+    for astf in ["ASTF 1", "ASTF 1 BS", "????"] {
+        let answers = [("AKON K0", "AKON 0 1.5"), ("ASTZ K0", "ASTZ 1 SREM SMGA"), ("ASTF K0", astf)];
+        assert_eq!(first(&answers, json!({})).state, State::Fault, "{astf}");
+    }
+}
+
+#[test]
 fn a_value_whose_function_is_unknown_is_not_valid() {
     for astz in ["ASTZ 0 BS", "???? 0", "ASTZ 0\u{1}"] {
         assert_eq!(first(&[("AKON K0", "AKON 0 1.5"), ("ASTZ K0", astz)], json!({})).state, State::Suspect, "{astz:?}");
@@ -172,6 +180,22 @@ fn a_number_that_the_instrument_cannot_show_is_kept_and_at_fault() {
     check("500", State::Valid);
     check("500.1", State::Fault);
     check("-0.1", State::Fault);
+}
+
+#[test]
+fn what_is_doubted_is_told_with_the_point() {
+    let check = |field: &str, expected: &[&str]| {
+        let reads = json!([{"code": "AKON", "points": [{"id": "co", "range": [0.0, 500.0]}]}]);
+        let mut driver =
+            open(&instrument(&[("AKON K0", &format!("AKON 0 {field}")), WELL]), json!({"reads": reads})).unwrap();
+        driver.read().unwrap();
+        assert_eq!(driver.troubles, expected, "{field}");
+    };
+    check("20", &[]);
+    check("#20", &[]);
+    check("700", &["co: 700 is outside of what the instrument can show"]);
+    check("12,5", &["co: \"12,5\" is no number"]);
+    check("", &["co: the answer has 0 fields, number 1 is wanted"]);
 }
 
 #[test]
@@ -284,7 +308,7 @@ fn an_instrument_that_restarts_is_read_again() {
 #[test]
 fn the_status_word_has_the_digit_and_three_error_numbers() {
     let answers = [("AKON K0", "AKON 3 1.5"), WELL, ("ASTF K0", "ASTF 4 1 E7 65535 9")];
-    assert_eq!(first(&answers, json!({})).status, Some(0xFFFF_FFFF_0001_04));
+    assert_eq!(first(&answers, json!({})).status, Some(0x00FF_FFFF_FF00_0104));
 }
 
 #[test]

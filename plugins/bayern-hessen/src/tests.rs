@@ -156,6 +156,15 @@ fn a_value_in_another_unit_than_the_settings_say_is_at_fault() {
 }
 
 #[test]
+fn what_is_wrong_is_told_with_the_point() {
+    let channels = json!([{"address": 5, "id": "so2", "unit": "[ppb]"}, {"address": 6, "id": "h2s"}]);
+    let mut driver = open(&line(&one("+1234+01", 0, 0)), json!({"channels": channels, "check_units": true})).unwrap();
+    driver.read().unwrap();
+    let unit = "so2: the status says a mass per volume, the settings say [ppb]";
+    assert_eq!(driver.troubles, [unit, "h2s: no value of address 6 in the reply"]);
+}
+
+#[test]
 fn the_characters_of_the_number_are_kept_beside_it() {
     let came = read(&one("-5384+06", 0, 0), json!({})).unwrap();
     let sample = came.iter().next().unwrap();

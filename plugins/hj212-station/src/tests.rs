@@ -124,8 +124,8 @@ fn the_host_cuts_frames_by_their_length() {
 fn opening_sends_nothing_and_knows_what_is_expected() {
     let line = Line::pushing();
     let mut settings = settings();
-    settings["expected"] = json!(["a21026-Rtd"]);
-    settings["units"] = json!({"A21026": "mg/m3"});
+    settings["expected"] = json!(["a21026-Rtd", "a21026-Cou"]);
+    settings["units"] = json!({"A21026": "mg/m3", "a21026-Cou": "kg"});
 
     let station = open(&line, settings).unwrap();
 
@@ -133,6 +133,7 @@ fn opening_sends_nothing_and_knows_what_is_expected() {
     let point = &station.list()[2];
     assert_eq!((point.id.as_str(), point.unit.as_str()), ("a21026_rtd", "mg/m3"));
     assert_eq!(point.label, "SO2 (a21026), Rtd");
+    assert_eq!(station.list()[3].unit, "kg");
 }
 
 #[test]

@@ -234,6 +234,23 @@ fn growing(mut growth: impl FnMut(u32) -> u32 + 'static) -> (Line, ThermoClink<L
 }
 
 #[test]
+fn records_in_any_order_come_out_oldest_first() {
+    let (_, mut driver) = logging(|command| {
+        let answer = Logger { first: 0, count: 8, with_names: true }.answer(command);
+        let Some(records) = answer.strip_prefix(command).filter(|_| command.starts_with("lrec ")) else {
+            return answer;
+        };
+        let mut records: Vec<&str> = records.trim().split('\r').collect();
+        records.reverse();
+        format!("{command} {}\r", records.join("\r"))
+    });
+
+    let samples = history(&mut driver, "2026-11-01T00:00:00Z", "2026-11-01T01:00:00Z");
+
+    assert_eq!(minutes(&samples), (0..8).collect::<Vec<_>>());
+}
+
+#[test]
 fn records_that_come_while_older_ones_are_read_leave_no_gap() {
     let check = |growth: fn(u32) -> u32| {
         let (_, mut driver) = growing(growth);
@@ -259,6 +276,7 @@ fn a_history_goes_on_in_the_next_instance() {
     let (line, mut driver) = logging(|command| Logger { first: 0, count: 40, with_names: true }.answer(command));
     let (begin, end) = (instant("2026-11-01T00:00:00Z"), instant("2026-11-01T00:30:00Z"));
     let page = driver.page(begin, end, "").unwrap();
+    assert!(format!("{:?}", page.samples).contains("points_changed: true"), "lrec_lpm is new");
     let last = page.samples.iter().last().unwrap().time.unwrap();
 
     let mut next = open(&line, settings()).unwrap();

@@ -63,7 +63,9 @@ mod tests {
         assert_eq!(say(2, "b").as_deref(), Some("wrong"));
         assert_eq!(say(599, "a"), None);
         assert_eq!(say(600, "a").as_deref(), Some("wrong; 2 more of these since the last line"));
-        assert_eq!(say(1_300, "a").as_deref(), Some("wrong"));
+        assert_eq!(say(1_100, "a"), None);
+        assert!(say(1_200, "a").is_some_and(|line| line.contains("1 more")));
+        assert_eq!(say(1_900, "a").as_deref(), Some("wrong"));
     }
 
     #[test]

@@ -136,8 +136,11 @@ impl Search {
         let mut below = Vec::new();
         for reference in references {
             let name = reference.browse_name.clone();
-            let path =
-                if element.is_some() { [place.path.as_slice(), &[name.clone()]].concat() } else { vec![name.clone()] };
+            let path = if element.is_some() {
+                [place.path.as_slice(), std::slice::from_ref(&name)].concat()
+            } else {
+                vec![name.clone()]
+            };
             match (reference.node_class, element) {
                 (1, _) => {
                     // Its variables are those of the element itself.

@@ -32,7 +32,10 @@ fn the_servers_history_comes_node_after_node_with_its_own_states() {
         value(Value::Empty, 0x8031_0000, 3.0),
         value(Value::Double(4.0), 0, 4.0),
     ];
-    let (driver, _) = server(remembered);
+    // What the device says of itself now does not speak of the past.
+    let (mut driver, server) = server(remembered);
+    server.change(&node("Gas.Health"), good(Value::Integer(1)));
+    driver.read(at(5.0)).unwrap();
     let (all, _) = pages(&driver, 2.0, 4.0);
     assert_eq!(
         all,

@@ -8,7 +8,9 @@ use serde_json::json;
 
 use self::space::{Line, VENDOR, analyser, at, good, models, node, value, variable};
 use super::*;
+use tutin_sdk::opcua::Value;
 use tutin_sdk::opcua::fake::Server;
+use tutin_sdk::{Qualifier, Sample};
 
 fn open(server: &Server, settings: serde_json::Value) -> Result<(OpcuaAdi<Line>, Line), Failure> {
     let line = Line::new(server);
@@ -66,11 +68,13 @@ fn everything_of_the_models_is_found_and_named_by_its_place() {
             "gas_ch1_s1_campaignid Text ",
             "gas_ch1_s1_executioncycle Number ",
             "gas_ch1_s1_no2 Number [ppb]",
+            "gas_ch2_channelstatemachine_currentstate Text ",
+            "gas_ch2_t Number ",
             "gas_devicehealth Number ",
         ]
     );
     let (monitored, rates) = server.monitored();
-    assert_eq!((monitored.len(), monitored[6].clone()), (8, node("S1.NO2")));
+    assert_eq!((monitored.len(), monitored[6].clone()), (10, node("S1.NO2")));
     assert_eq!(rates, Some(Rates { sampling_ms: 1_000, publishing_ms: 1_000, queue: 10 }));
 }
 
@@ -83,7 +87,7 @@ fn nothing_is_sent_before_the_first_poll_and_a_silent_server_still_opens() {
     let failure = driver.read(at(0.0)).unwrap_err();
     assert_eq!((failure.code(), failure.message()), (1, "namespaces: no session: refused"));
     server.connect();
-    assert_eq!(poll(&mut driver, 1.0).len(), 8);
+    assert_eq!(poll(&mut driver, 1.0).len(), 10);
 }
 
 #[test]
@@ -92,8 +96,10 @@ fn what_a_device_says_of_itself_decides_over_its_values_and_no_others() {
         let (mut driver, server, _) = running(settings);
         server.change(&node(ruling), said.clone());
         assert_eq!(gas(&mut driver, 2.0), expected, "{ruling} {said:?}");
-        let other = poll(&mut driver, 3.0).into_iter().find(|line| line.starts_with("flow_signal")).unwrap();
-        assert_eq!(other, "flow_signalset_v1_analogsignal 3.5 valid @3");
+        let others = poll(&mut driver, 3.0);
+        assert!(others.contains(&"flow_signalset_v1_analogsignal 3.5 valid @3".to_owned()), "{others:?}");
+        let rulings = others.iter().filter(|line| line.contains("executioncycle"));
+        assert!(rulings.map(|line| line.contains(" valid ")).all(|is_valid| is_valid), "{others:?}");
     };
     let code = |code: i64| good(Value::Integer(code));
     check(json!({}), "Gas.Health", code(0), "12.5 valid @2");
@@ -124,6 +130,30 @@ fn what_a_device_says_of_itself_decides_over_its_values_and_no_others() {
     check(json!({}), "Gas.State", word("Shutdown"), "12.5 maintenance @2");
     check(json!({}), "Gas.State", word("Betrieb"), "12.5 suspect @2");
     check(json!({"machine_states": {"Betrieb": "valid"}}), "Gas.State", word("Betrieb"), "12.5 valid @2");
+}
+
+#[test]
+fn a_channel_rules_over_its_own_values_only() {
+    let (mut driver, server, _) = running(json!({}));
+    server.change(&node("Ch2.State"), good(Value::Text("Maintenance".into())));
+    let told = poll(&mut driver, 2.0);
+    for line in ["gas_ch2_t 20 maintenance @2", "gas_ch1_s1_no2 12.5 valid @2"] {
+        assert!(told.contains(&line.to_owned()), "{told:?}");
+    }
+}
+
+#[test]
+fn a_text_is_known_by_its_type_when_it_has_no_value_yet() {
+    let server = analyser(&models());
+    server.set(&node("S1.Campaign"), Attribute::Value, value(Value::Empty, 0x8032_0000, 0.0));
+    server.set(&node("S1.Campaign"), Attribute::DataType, good(Value::Id(Node::standard(12))));
+    let (mut driver, _) = open(&server, json!({})).unwrap();
+    assert!(poll(&mut driver, 1.0).contains(&"gas_ch1_s1_campaignid - missing @1 80320000".to_owned()));
+    server.change(&node("S1.Campaign"), value(Value::Text("a".into()), 0, 2.0));
+    server.change(&node("S1.Campaign"), value(Value::Integer(5), 0, 3.0));
+    let told = poll(&mut driver, 3.0);
+    assert!(told.contains(&"gas_ch1_s1_campaignid a valid @2".to_owned()), "{told:?}");
+    assert!(told.contains(&"gas_ch1_s1_campaignid 5 valid @3".to_owned()), "{told:?}");
 }
 
 #[test]
@@ -189,7 +219,7 @@ fn without_a_session_nothing_is_valid_and_the_next_one_begins_anew() {
     let (mut driver, server, line) = running(json!({}));
     server.disconnect("silent");
     let told = poll(&mut driver, 2.0);
-    assert_eq!(told.len(), 8);
+    assert_eq!(told.len(), 10);
     assert!(told.iter().all(|line| line.ends_with("- comm_error @2")), "{told:?}");
     let sought = *line.browses.borrow();
     server.connect();
@@ -220,7 +250,7 @@ fn a_server_with_other_namespaces_is_looked_through_again() {
     other.connect();
     *line.server.borrow_mut() = other;
     let told = poll(&mut driver, 2.0);
-    assert_eq!(driver.list().len(), 9);
+    assert_eq!(driver.list().len(), 11);
     assert!(told.contains(&"gas_ch1_s1_so2 4 valid @2".to_owned()), "{told:?}");
     assert!(told.contains(&"gas_ch1_s1_no2 12.5 valid @2".to_owned()), "{told:?}");
 }
@@ -247,6 +277,12 @@ fn after_a_loss_everything_is_read_anew_or_is_suspect() {
     server.set(&node("S1.NO2"), Attribute::Value, good(Value::Double(20.0)));
     server.lose(3);
     assert_eq!(gas(&mut driver, 2.0), "20 valid @2");
+    server.change(&node("S1.NO2"), value(Value::Double(19.0), 0, 2.25));
+    server.set(&node("S1.NO2"), Attribute::Value, good(Value::Double(20.0)));
+    server.refuse_item(8, 0x801F_0000);
+    server.lose(1);
+    assert_eq!(gas(&mut driver, 2.5), "20 valid @2.5");
+    assert!(poll(&mut driver, 2.75).contains(&"gas_ch2_t - fault @2.75 801F0000".to_owned()));
     server.lose(1);
     *line.read_fails.borrow_mut() = true;
     assert_eq!(gas(&mut driver, 3.0), "20 suspect @3");
@@ -290,6 +326,7 @@ fn found_nodes_take_id_and_unit_from_the_list_and_the_bounds_hold() {
             "gas_analyserstatemachine_currentstate",
             "gas_ch1_s1_acquisitionresultstatus",
             "gas_ch1_s1_executioncycle",
+            "gas_ch2_channelstatemachine_currentstate",
             "gas_devicehealth"
         ]
     );

@@ -47,8 +47,8 @@ pub fn analyser(namespaces: &[&str]) -> Server {
     server.refer(&node("Ch1"), object(DI, "MethodSet", node("Ch1.Methods"), None));
     server.refer(&node("Ch1.Methods"), method("StartSingleAcquisition", node("Ch1.Start1")));
     server.refer(&node("Ch1"), object(VENDOR, "S1", node("S1"), Some(Node::new(ADI, "i=1010"))));
-    server.refer(&node("S1"), object(DI, "ParameterSet", node("S1.Set"), None));
     server.refer(&node("S1"), object(ADI, "AcquisitionData", node("S1.Group"), None));
+    server.refer(&node("S1"), object(DI, "ParameterSet", node("S1.Set"), None));
     let analog = Some(Node::standard(2368));
     server.refer(&node("S1.Group"), variable(VENDOR, "NO2", node("S1.NO2"), analog.clone()));
     server.refer(&node("S1.Set"), variable(VENDOR, "NO2", node("S1.NO2"), analog));
@@ -57,6 +57,12 @@ pub fn analyser(namespaces: &[&str]) -> Server {
     server.refer(&node("S1.Set"), variable(ADI, "ExecutionCycle", node("S1.Cycle"), None));
     server.refer(&node("S1.Set"), variable(ADI, "AcquisitionResultStatus", node("S1.Result"), None));
     server.refer(&node("S1.Set"), variable(ADI, "CampaignId", node("S1.Campaign"), None));
+    // A channel of the vendor's own type, known as one by its type alone.
+    server.refer(&Node::new(ADI, "i=1003"), subtype(node("VendorChannelType")));
+    server.refer(&node("Gas"), object(VENDOR, "Ch2", node("Ch2"), Some(node("VendorChannelType"))));
+    server.refer(&node("Ch2"), object(ADI, "ChannelStateMachine", node("Ch2.Machine"), None));
+    server.refer(&node("Ch2.Machine"), variable("", "CurrentState", node("Ch2.State"), None));
+    server.refer(&node("Ch2"), variable(VENDOR, "T", node("Ch2.T"), Some(Node::standard(15318))));
     // PA-DIM: no ParameterSet, but a variable of an analog type below a device.
     server.refer(&node("DeviceSet"), object(VENDOR, "Flow", node("Flow"), None));
     server.refer(&node("Flow"), variable(DI, "DeviceHealth", node("Flow.Health"), None));
@@ -76,6 +82,8 @@ pub fn analyser(namespaces: &[&str]) -> Server {
     set("S1.Cycle", Value::Integer(16));
     set("S1.Result", Value::Integer(1));
     set("S1.Campaign", Value::Text("winter".into()));
+    set("Ch2.State", Value::Text("Operating".into()));
+    set("Ch2.T", Value::Double(20.0));
     set("Flow.Health", Value::Integer(0));
     set("Flow.V1.Signal", Value::Float(3.5));
     server
@@ -99,7 +107,7 @@ fn method(name: &str, target: Node) -> Reference {
 }
 
 fn subtype(target: Node) -> Reference {
-    reference(VENDOR, "VendorAnalyserType", target, 8, None, 45)
+    reference(VENDOR, "VendorType", target, 8, None, 45)
 }
 
 fn reference(namespace: &str, name: &str, target: Node, class: u32, of: Option<Node>, kind: u32) -> Reference {

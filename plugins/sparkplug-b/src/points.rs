@@ -89,16 +89,10 @@ impl Points {
         self.by_metric.get(&owner.full(metric)).copied()
     }
 
-    /// A birth begins: nothing that was known before holds. That of an edge node is also the end of its devices.
+    /// A birth begins: nothing that was known of its metrics holds.
     pub fn forget(&mut self, born: &Owner) {
-        for standing in &mut self.all {
-            let is_part = standing
-                .owner
-                .as_ref()
-                .is_some_and(|owner| owner.node == born.node && (born.device.is_none() || owner.device == born.device));
-            if is_part {
-                standing.held = None;
-            }
+        for standing in self.all.iter_mut().filter(|standing| standing.owner.as_ref() == Some(born)) {
+            standing.held = None;
         }
     }
 

@@ -159,6 +159,28 @@ fn refused_messages_are_missing_messages() {
 }
 
 #[test]
+fn what_is_missing_stays_missing_over_another_connection() {
+    let (mut driver, broker) = born(json!({"reorder_polls": 0}));
+    broker.deliver_message(message("NDATA/edge", Some(2), 1.0, &[double("a", 2.0)]));
+    assert_eq!(poll(&mut driver, 1.0), ["edge_a 2 suspect @1"]);
+    broker.connect();
+    broker.deliver_message(message("NDATA/edge", Some(3), 2.0, &[double("a", 3.0)]));
+    assert_eq!(poll(&mut driver, 2.0), ["edge_a 3 suspect @2"]);
+}
+
+#[test]
+fn a_message_is_not_missing_while_there_are_more_in_the_queue() {
+    let (mut driver, broker) = born(json!({"reorder_polls": 0}));
+    broker.deliver_message(message("NDATA/edge", Some(2), 1.0, &[double("a", 2.0)]));
+    for _ in 1..MOST_MESSAGES {
+        broker.deliver("spBv1.0/plant/NCMD/edge", "", at(1.0));
+    }
+    broker.deliver_message(message("NDATA/edge", Some(1), 1.5, &[double("a", 1.0)]));
+    assert_eq!(poll(&mut driver, 2.0), ["edge_a 1 valid @2"]);
+    assert_eq!(poll(&mut driver, 2.0), ["edge_a 1 valid @1.5", "edge_a 2 valid @1 late"]);
+}
+
+#[test]
 fn more_that_wait_than_there_is_room_for_are_taken_as_they_are() {
     let (mut driver, broker) = born(json!({"reorder_polls": 100}));
     for seq in 2..67 {

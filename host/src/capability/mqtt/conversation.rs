@@ -43,6 +43,8 @@ pub(super) struct Conversation<'a> {
     out: BytesMut,
     is_flushed: bool,
     is_first_subscription: bool,
+    /// When they were looked at.
+    subscriptions_at: Instant,
     /// Subscriptions without an answer.
     asked: BTreeMap<u16, Vec<(String, u8)>>,
     /// Own messages without an answer, and their quality.
@@ -99,6 +101,7 @@ impl<'a> Conversation<'a> {
             out: BytesMut::new(),
             is_flushed: true,
             is_first_subscription: true,
+            subscriptions_at: now,
             asked: BTreeMap::new(),
             publishing: BTreeMap::new(),
             unsent: Vec::new(),
@@ -128,7 +131,8 @@ impl<'a> Conversation<'a> {
             }
             let may_read = self.may_read();
             let may_send = !self.out.is_empty() || !self.is_flushed;
-            let may_publish = self.publishing.len() < usize::from(self.agreed.receive_maximum) && self.out.len() < UNSENT;
+            let may_publish =
+                self.publishing.len() < usize::from(self.agreed.receive_maximum) && self.out.len() < UNSENT;
             let next = if self.is_at_rate() { self.window + WINDOW } else { self.next_look() };
             frames.input.reserve(READ);
             // Each branch may be lost: bytes that were read or written are in the buffers by then.
@@ -201,6 +205,12 @@ impl<'a> Conversation<'a> {
     }
 
     fn look_at_subscriptions(&mut self, now: Instant) -> Result<(), String> {
+        let is_first = std::mem::take(&mut self.is_first_subscription);
+        let may_end = self.memory.subscriptions.lingers() && now >= self.subscriptions_at + WINDOW;
+        if !self.session.returns.has_changed() && !is_first && !may_end {
+            return Ok(());
+        }
+        self.subscriptions_at = now;
         let (mut wanted, mut fresh) = (Vec::new(), Vec::new());
         for device in self.session.devices() {
             let (filters, is_fresh) = device.wanted();
@@ -210,8 +220,8 @@ impl<'a> Conversation<'a> {
             wanted.extend(filters);
         }
         let changes = self.memory.subscriptions.changes(&wanted, &fresh, now);
-        let is_kept = std::mem::take(&mut self.is_first_subscription) && self.agreed.session_present;
-        let retained = if is_kept && fresh.is_empty() { Retained::WhenNew } else { Retained::Always };
+        let is_known = is_first && self.agreed.session_present && fresh.is_empty();
+        let retained = if is_known { Retained::WhenNew } else { Retained::Always };
         for filters in changes.subscribe.chunks(FILTERS) {
             let Some(packet) = self.identifier() else { return Err("no packet identifier is free".into()) };
             self.asked.insert(packet, filters.to_vec());
@@ -443,7 +453,8 @@ impl<'a> Conversation<'a> {
             End::Lost(reason) => reason.as_str(),
         };
         let unsent = std::mem::take(&mut self.unsent).into_iter().map(|answer| (0, 0, answer));
-        let publishing = std::mem::take(&mut self.publishing).into_iter().map(|(packet, (qos, answer))| (packet, qos, answer));
+        let publishing =
+            std::mem::take(&mut self.publishing).into_iter().map(|(packet, (qos, answer))| (packet, qos, answer));
         for (packet, qos, answer) in unsent.chain(publishing) {
             if qos == 2 {
                 self.memory.ledger.spend(packet);

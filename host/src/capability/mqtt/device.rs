@@ -96,7 +96,7 @@ impl Device {
             state.filters = Some(filters.iter().map(|filter| (filter.clone(), qos)).collect());
             state.is_fresh = true;
         });
-        self.returns.ring();
+        self.returns.changed();
         Ok(())
     }
 
@@ -122,7 +122,9 @@ impl Device {
 
     /// The first of its filters among these.
     pub(super) fn first_within(&self, outer: impl Fn(&str) -> bool) -> Option<String> {
-        self.with(|state| state.filters.iter().flatten().map(|(filter, _)| filter).find(|filter| outer(filter)).cloned())
+        self.with(|state| {
+            state.filters.iter().flatten().map(|(filter, _)| filter).find(|filter| outer(filter)).cloned()
+        })
     }
 
     /// Whether a message is for it.
@@ -171,12 +173,12 @@ impl Device {
     pub(super) fn take(&self, most: u32) -> Handed {
         let mut handed = Handed { messages: Vec::new(), dropped: 0, more: false };
         let mut bytes = 0;
-        for _ in 0..most {
-            let taken = self.inbox.take(1);
+        for _ in 0..most.max(1) {
+            let taken = self.inbox.take(if most == 0 { 0 } else { 1 });
             handed.dropped += taken.dropped;
             handed.more = taken.more;
             bytes += taken.items.iter().map(|(message, _)| message.payload.len()).sum::<usize>();
-            // What was taken before it subscribed need not be what it subscribed to.
+            // What came before it subscribed need not be what it subscribed to.
             handed.messages.extend(taken.items.into_iter().filter(|(message, _)| self.wants(&message.topic, 0)));
             if !handed.more || bytes >= HANDED_BYTES {
                 break;
@@ -222,6 +224,6 @@ impl Device {
 impl Drop for Device {
     fn drop(&mut self) {
         // Somebody must unsubscribe.
-        self.returns.ring();
+        self.returns.changed();
     }
 }

@@ -105,7 +105,8 @@ mod tests {
     fn a_message_that_is_too_large_is_passed_over_as_it_arrives() {
         let mut frames = Frames::new(MqttVersion::V3, 10);
         let remaining = 2 + 3 + 2 + BESIDES + 20;
-        let head = [0x32, (remaining & 0x7f) as u8 | 0x80, (remaining >> 7 & 0x7f) as u8 | 0x80, (remaining >> 14) as u8];
+        let head =
+            [0x32, (remaining & 0x7f) as u8 | 0x80, (remaining >> 7 & 0x7f) as u8 | 0x80, (remaining >> 14) as u8];
         frames.input.extend_from_slice(&head);
         frames.input.extend_from_slice(&[0, 3, b'a']);
         assert_eq!(frames.next(), Ok(None), "the topic has not arrived");

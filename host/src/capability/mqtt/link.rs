@@ -163,7 +163,8 @@ impl Link {
             let refused = session.refused();
             let is_refused = |filter: &str| refused.keys().any(|outer| topic::lies_within(filter, outer));
             if let Some(filter) = self.device.first_within(is_refused) {
-                let reason = refused.iter().find(|(outer, _)| topic::lies_within(&filter, outer)).map(|(_, reason)| reason);
+                let reason =
+                    refused.iter().find(|(outer, _)| topic::lies_within(&filter, outer)).map(|(_, reason)| reason);
                 let reason = reason.map(String::as_str).unwrap_or_default();
                 return Err(MqttError::Other(format!("the broker refuses the subscription of {filter}: {reason}")));
             }
@@ -176,7 +177,13 @@ impl Link {
     }
 
     /// Publishes a message, and waits until the broker took it.
-    pub(super) async fn publish(&self, topic: String, payload: Vec<u8>, qos: u8, retain: bool) -> Result<(), MqttError> {
+    pub(super) async fn publish(
+        &self,
+        topic: String,
+        payload: Vec<u8>,
+        qos: u8,
+        retain: bool,
+    ) -> Result<(), MqttError> {
         if qos > 2 {
             return Err(MqttError::BadRequest(format!("quality of service {qos}; there are 0, 1 and 2")));
         }
@@ -189,7 +196,6 @@ impl Link {
         if self.connection.plug == Plug::Out {
             return Err(MqttError::Closed(UNPLUGGED.into()));
         }
-        self.device.begins();
         self.connection.start();
         let (answer, answered) = oneshot::channel();
         let publish = Publish { topic, payload: Bytes::from(payload), qos, retain, dup: false, packet: 0 };

@@ -5,6 +5,7 @@
 //!
 //! Invariant: an acknowledgement carries the number of the connection on which it is due, and is never sent on another.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
@@ -43,10 +44,12 @@ struct State {
     shares: usize,
 }
 
-/// What became of messages, for the session to tell the broker. At most one entry for each packet identifier that is under way.
+/// What devices tell their session: what became of messages, at most one entry for each packet identifier that is under way.
 #[derive(Debug, Default)]
 pub(super) struct Returns {
     list: Mutex<Vec<Return>>,
+    /// What devices want has changed.
+    is_changed: AtomicBool,
     wake: Notify,
 }
 
@@ -110,6 +113,17 @@ impl Returns {
     /// Wakes the session.
     pub(super) fn ring(&self) {
         self.wake.notify_one();
+    }
+
+    /// What a device wants has changed.
+    pub(super) fn changed(&self) {
+        self.is_changed.store(true, Ordering::Release);
+        self.ring();
+    }
+
+    /// Whether what devices want has changed since the last time.
+    pub(super) fn has_changed(&self) -> bool {
+        self.is_changed.swap(false, Ordering::AcqRel)
     }
 
     /// Waits until there is something to look at.

@@ -52,11 +52,7 @@ pub(super) struct Memory {
 }
 
 /// Keeps the session until the token is cancelled.
-pub(super) async fn run(
-    session: Arc<Session>,
-    mut publications: mpsc::Receiver<Publication>,
-    stop: CancellationToken,
-) {
+pub(super) async fn run(session: Arc<Session>, mut publications: mpsc::Receiver<Publication>, stop: CancellationToken) {
     let mut backoff = Backoff::new(session.settings.reconnect);
     // Any number will do that an earlier run has hardly used last.
     let last = u16::try_from(Timestamp::now().millis().rem_euclid(60_000)).unwrap_or_default();
@@ -87,7 +83,8 @@ pub(super) async fn run(
         };
         match end {
             End::Stopped => return,
-            End::Again => refuse(&mut publications, "connecting again", &stop, sleep(session.settings.reconnect.min)).await,
+            // Whoever wants to publish waits a moment.
+            End::Again => sleep(session.settings.reconnect.min).await,
             End::Lost(reason) => {
                 session.trace.show(Direction::State, b"", || reason.clone());
                 session.reporter.lost(reason.as_str());

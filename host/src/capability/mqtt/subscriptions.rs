@@ -102,7 +102,11 @@ mod tests {
         let wanted = filters(&[("a", 1)]);
         subscriptions.changes(&wanted, &[], now);
         subscriptions.changes(&[], &[], now);
-        assert_eq!(subscriptions.changes(&wanted, &wanted, now + LINGER).subscribe, wanted, "for the retained messages");
+        assert_eq!(
+            subscriptions.changes(&wanted, &wanted, now + LINGER).subscribe,
+            wanted,
+            "for the retained messages"
+        );
         assert_eq!(subscriptions.changes(&wanted, &[], now + LINGER * 3), Changes::default());
     }
 

@@ -73,8 +73,13 @@ pub(super) fn cover(filters: &[(String, u8)]) -> BTreeMap<String, u8> {
         let entry = highest.entry(filter).or_default();
         *entry = (*entry).max(*qos);
     }
-    let is_outermost = |filter: &str| !highest.keys().any(|other| *other != filter && lies_within(filter, other));
+    // Only a filter with wildcards has others within it.
+    let wide: Vec<&str> = highest.keys().copied().filter(|filter| filter.contains(['+', '#'])).collect();
+    let is_outermost = |filter: &str| !wide.iter().any(|other| *other != filter && lies_within(filter, other));
     let qos_within = |outer: &str| {
+        if !outer.contains(['+', '#']) {
+            return highest.get(outer).copied().unwrap_or_default();
+        }
         let within = highest.iter().filter(|(filter, _)| lies_within(filter, outer));
         within.map(|(_, qos)| *qos).max().unwrap_or_default()
     };
@@ -142,7 +147,8 @@ mod tests {
 
     #[test]
     fn overlapping_subscriptions_become_one_with_the_highest_quality() {
-        let wanted = [("a/#", 0), ("a/b", 2), ("c", 1), ("c", 0), ("a/+/d", 1)].map(|(filter, qos)| (filter.into(), qos));
+        let wanted =
+            [("a/#", 0), ("a/b", 2), ("c", 1), ("c", 0), ("a/+/d", 1)].map(|(filter, qos)| (filter.into(), qos));
         let expected = BTreeMap::from([("a/#".to_owned(), 2), ("c".to_owned(), 1)]);
         assert_eq!(cover(&wanted), expected);
     }

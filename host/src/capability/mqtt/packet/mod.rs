@@ -61,14 +61,29 @@ pub(super) struct ConnAck {
 pub(super) enum Incoming {
     ConnAck(Result<ConnAck, String>),
     Publish(Publish),
-    PubAck { packet: u16, result: Result<(), String> },
-    PubRec { packet: u16, result: Result<(), String> },
-    PubRel { packet: u16 },
-    PubComp { packet: u16 },
-    SubAck { packet: u16, results: Vec<Result<u8, String>> },
+    PubAck {
+        packet: u16,
+        result: Result<(), String>,
+    },
+    PubRec {
+        packet: u16,
+        result: Result<(), String>,
+    },
+    PubRel {
+        packet: u16,
+    },
+    PubComp {
+        packet: u16,
+    },
+    SubAck {
+        packet: u16,
+        results: Vec<Result<u8, String>>,
+    },
     UnsubAck,
     PingResp,
-    Disconnect { reason: String },
+    Disconnect {
+        reason: String,
+    },
     /// What a broker never sends.
     Strange,
 }

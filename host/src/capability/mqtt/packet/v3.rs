@@ -1,8 +1,8 @@
 //! MQTT 3.1.1.
 
 use rumqttc_v4::mqttbytes::v4::{
-    self, Connect, ConnectAuth, ConnectReturnCode, Packet, PubAck, PubComp, PubRec, PubRel, Subscribe,
-    SubscribeFilter, SubscribeReasonCode, Unsubscribe,
+    self, Connect, ConnectAuth, ConnectReturnCode, Packet, PubAck, PubComp, PubRec, PubRel, Subscribe, SubscribeFilter,
+    SubscribeReasonCode, Unsubscribe,
 };
 use rumqttc_v4::mqttbytes::{Error, QoS};
 use tokio_util::bytes::{Bytes, BytesMut};
@@ -40,9 +40,7 @@ pub(super) fn outgoing(packet: Outgoing) -> Packet {
             let filters = filters.into_iter().map(|(filter, qos)| SubscribeFilter::new(filter, quality(qos)));
             Packet::Subscribe(Subscribe { pkid: packet, filters: filters.collect() })
         }
-        Outgoing::Unsubscribe { packet, filters } => {
-            Packet::Unsubscribe(Unsubscribe { pkid: packet, topics: filters })
-        }
+        Outgoing::Unsubscribe { packet, filters } => Packet::Unsubscribe(Unsubscribe { pkid: packet, topics: filters }),
         Outgoing::PingReq => Packet::PingReq,
         Outgoing::Disconnect => Packet::Disconnect,
     }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use rumqttc::mqttbytes::v5::{
-    self, Connect, ConnectAuth, ConnectProperties, ConnectReturnCode, Disconnect,
-    DisconnectReasonCode, Packet, PubAck, PubAckReason, PubComp, PubRec, PubRecReason, PubRel, RetainForwardRule,
-    Subscribe, SubscribeFilter, SubscribeReasonCode, Unsubscribe,
+    self, Connect, ConnectAuth, ConnectProperties, ConnectReturnCode, Disconnect, DisconnectReasonCode, Packet, PubAck,
+    PubAckReason, PubComp, PubRec, PubRecReason, PubRel, RetainForwardRule, Subscribe, SubscribeFilter,
+    SubscribeReasonCode, Unsubscribe,
 };
 use rumqttc::mqttbytes::{Error, QoS};
 use tokio_util::bytes::{Bytes, BytesMut};
@@ -14,7 +14,8 @@ use super::{Incoming, Outgoing, Retained, words};
 
 pub(super) fn connect(hello: &super::Connect) -> Packet {
     let mut properties = ConnectProperties::new();
-    let expiry = u32::try_from(hello.session_expiry.as_secs()).unwrap_or(u32::MAX);
+    // Rounded up: a part of a second is not none.
+    let expiry = hello.session_expiry.as_millis().div_ceil(1000).try_into().unwrap_or(u32::MAX);
     properties.session_expiry_interval = Some(expiry);
     properties.receive_maximum = Some(hello.receive_maximum.max(1));
     let connect = Connect {
@@ -104,11 +105,9 @@ pub(super) fn read(input: &mut BytesMut) -> Result<Option<Incoming>, String> {
             let reason = result(false, &end.reason_code, said).err().unwrap_or_default();
             Incoming::Disconnect { reason }
         }
-        Packet::Auth(_)
-        | Packet::Connect(..)
-        | Packet::Subscribe(_)
-        | Packet::Unsubscribe(_)
-        | Packet::PingReq => Incoming::Strange,
+        Packet::Auth(_) | Packet::Connect(..) | Packet::Subscribe(_) | Packet::Unsubscribe(_) | Packet::PingReq => {
+            Incoming::Strange
+        }
     }))
 }
 

@@ -6,7 +6,7 @@ use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
 
 use super::broker::{Broker, DISCONNECT, DUP, PUBACK};
-use super::{BOTH, connection, device, handed, new, receive, settings, subscribed, wait_for_reason};
+use super::{BOTH, connection, device, handed, new, receive, settings, subscribed, subscribed_over, wait_for_reason};
 use crate::capability::Plug;
 use crate::config::model::{MqttLink, MqttVersion, TcpPeer, Tls};
 use crate::config::secret::Secret;
@@ -159,11 +159,12 @@ async fn a_refused_sign_in_is_told_in_words() {
     for (version, code) in [(MqttVersion::V3, 4), (MqttVersion::V5, 0x86)] {
         let broker = Broker::new(version).await;
         let password = Some(Secret::new("test", "secret\n"));
-        let link = subscribed(MqttLink { user: Some("hub".into()), password, ..settings(&broker) });
+        let connection = connection(MqttLink { user: Some("hub".into()), password, ..settings(&broker) }, Plug::In);
+        let _link = subscribed_over(&connection);
         let mut wire = broker.accept().await;
         let connect = wire.greet(false, code).await;
         assert!(connect.ends_with(b"\0\x03hub\0\x06secret"), "{connect:?}");
-        let reason = wait_for_reason(&link.connection).await;
+        let reason = wait_for_reason(&connection).await;
         assert_eq!(reason, format!("{}: connection refused: bad user name or password", broker.address()));
     }
 }
@@ -174,7 +175,8 @@ async fn an_encrypted_link_says_nothing_in_clear_to_a_plain_broker() {
     let tls = Some(Tls { ca_file: None, server_name: Some("broker".into()), cert_file: None, key_file: None });
     let peer = TcpPeer { address: broker.address(), connect_timeout: Duration::from_secs(1), tls };
     let password = Some(Secret::new("test", "secret"));
-    let link = subscribed(MqttLink { peer, user: Some("hub".into()), password, ..settings(&broker) });
+    let connection = connection(MqttLink { peer, user: Some("hub".into()), password, ..settings(&broker) }, Plug::In);
+    let _link = subscribed_over(&connection);
     let mut wire = broker.accept().await;
     let mut said = Vec::new();
     let listening = timeout(Duration::from_millis(300), wire.stream.read_to_end(&mut said)).await;
@@ -183,16 +185,17 @@ async fn an_encrypted_link_says_nothing_in_clear_to_a_plain_broker() {
     assert!(!said.windows(6).any(|bytes| bytes == b"secret") && !said.windows(4).any(|bytes| bytes == b"MQTT"));
 
     wire.send(0x20, &[0, 0, 0]).await;
-    let reason = wait_for_reason(&link.connection).await;
+    let reason = wait_for_reason(&connection).await;
     assert!(reason.contains("no encrypted connection"), "{reason}");
 }
 
 #[tokio::test]
 async fn a_broker_that_falls_silent_is_left() {
     let broker = Broker::new(MqttVersion::V3).await;
-    let link = subscribed(MqttLink { keep_alive: Duration::from_secs(1), ..settings(&broker) });
+    let connection = connection(MqttLink { keep_alive: Duration::from_secs(1), ..settings(&broker) }, Plug::In);
+    let _link = subscribed_over(&connection);
     let (_wire, _) = broker.welcome(false).await;
-    let reason = wait_for_reason(&link.connection).await;
+    let reason = wait_for_reason(&connection).await;
     assert_eq!(reason, "no sign of life from the broker for 1 s");
     broker.welcome(true).await;
 }
@@ -200,9 +203,10 @@ async fn a_broker_that_falls_silent_is_left() {
 #[tokio::test]
 async fn a_connection_that_is_closed_says_goodbye() {
     let broker = Broker::new(MqttVersion::V5).await;
-    let link = subscribed(settings(&broker));
+    let connection = connection(settings(&broker), Plug::In);
+    let _link = subscribed_over(&connection);
     let (mut wire, _) = broker.welcome(false).await;
-    link.connection.close().await;
+    connection.close().await;
     wire.expect(DISCONNECT).await;
     assert_eq!(wire.packet().await, None);
     assert!(timeout(Duration::from_millis(200), broker.listener.accept()).await.is_err(), "it connects again");

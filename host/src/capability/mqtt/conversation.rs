@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::bytes::{Bytes, BytesMut};
 use tokio_util::sync::CancellationToken;
@@ -17,6 +17,7 @@ use super::error::MqttError;
 use super::frames::{Frame, Frames};
 use super::ledger::Arrival;
 use super::message::{Claim, Message, Return};
+use super::own::{self, OwnMessages};
 use super::packet::{self, ConnAck, Incoming, Outgoing, Publish, Retained};
 use super::session::{Memory, Publication, Session};
 use crate::capability::wire::{Backoff, Direction, Io};
@@ -47,10 +48,7 @@ pub(super) struct Conversation<'a> {
     subscriptions_at: Instant,
     /// Subscriptions without an answer.
     asked: BTreeMap<u16, Vec<(String, u8)>>,
-    /// Own messages without an answer, and their quality.
-    publishing: BTreeMap<u16, (u8, Answer)>,
-    /// Own messages of quality 0 that are not sent.
-    unsent: Vec<Answer>,
+    own: OwnMessages,
     /// Messages must come again, once these devices have room.
     is_owed: bool,
     crowded: Vec<Weak<Device>>,
@@ -79,8 +77,6 @@ enum Sent {
     All,
 }
 
-type Answer = oneshot::Sender<Result<(), MqttError>>;
-
 impl<'a> Conversation<'a> {
     pub(super) fn new(
         session: &'a Session,
@@ -103,8 +99,7 @@ impl<'a> Conversation<'a> {
             is_first_subscription: true,
             subscriptions_at: now,
             asked: BTreeMap::new(),
-            publishing: BTreeMap::new(),
-            unsent: Vec::new(),
+            own: OwnMessages::default(),
             is_owed: false,
             crowded: Vec::new(),
             taken: 0,
@@ -131,8 +126,7 @@ impl<'a> Conversation<'a> {
             }
             let may_read = self.may_read();
             let may_send = !self.out.is_empty() || !self.is_flushed;
-            let may_publish =
-                self.publishing.len() < usize::from(self.agreed.receive_maximum) && self.out.len() < UNSENT;
+            let may_publish = self.own.waiting() < usize::from(self.agreed.receive_maximum) && self.out.len() < UNSENT;
             let next = if self.is_at_rate() { self.window + WINDOW } else { self.next_look() };
             frames.input.reserve(READ);
             // Each branch may be lost: bytes that were read or written are in the buffers by then.
@@ -142,7 +136,10 @@ impl<'a> Conversation<'a> {
                 () = self.session.returns.rung() => {}
                 sent = send(&mut writer, &mut self.out), if may_send => match sent {
                     Ok(Sent::Some) => self.is_flushed = false,
-                    Ok(Sent::All) => self.flushed(),
+                    Ok(Sent::All) => {
+                        self.is_flushed = true;
+                        self.own.flushed();
+                    }
                     Err(error) => break End::Lost(error.to_string()),
                 },
                 Some(publication) = publications.recv(), if may_publish => self.publish(publication),
@@ -157,7 +154,12 @@ impl<'a> Conversation<'a> {
         if end == End::Stopped || end == End::Again {
             self.farewell(&mut writer).await;
         }
-        self.leave(&end);
+        let reason = match &end {
+            End::Stopped => "the connection is closed",
+            End::Again => "connecting again",
+            End::Lost(reason) => reason.as_str(),
+        };
+        self.own.end(reason).into_iter().for_each(|packet| self.memory.ledger.spend(packet));
         end
     }
 
@@ -264,10 +266,10 @@ impl<'a> Conversation<'a> {
                 let done = self.memory.ledger.released(packet);
                 self.send(done)?;
             }
-            Incoming::PubAck { packet, result } => self.answer(packet, result),
-            Incoming::PubRec { packet, result: Err(reason) } => self.answer(packet, Err(reason)),
+            Incoming::PubAck { packet, result } => self.own.answer(packet, result),
+            Incoming::PubRec { packet, result: Err(reason) } => self.own.answer(packet, Err(reason)),
             Incoming::PubRec { packet, result: Ok(()) } => self.send(Outgoing::PubRel { packet })?,
-            Incoming::PubComp { packet } => self.answer(packet, Ok(())),
+            Incoming::PubComp { packet } => self.own.answer(packet, Ok(())),
             Incoming::SubAck { packet, results } => self.subscribed(packet, results),
             Incoming::UnsubAck => {}
             Incoming::PingResp => self.backoff.answered(),
@@ -356,51 +358,21 @@ impl<'a> Conversation<'a> {
     }
 
     fn publish(&mut self, Publication { mut publish, answer }: Publication) {
-        let qos = publish.qos;
-        let agreed = &self.agreed;
-        let refusal = if answer.is_closed() {
-            // Nobody waits any more: a command must not come late.
+        // Nobody waits any more: a command must not come late.
+        if answer.is_closed() {
             return;
-        } else if qos > agreed.highest_qos {
-            Some(format!("quality of service {qos}, and the broker takes at most {}", agreed.highest_qos))
-        } else if publish.retain && !agreed.keeps_retained {
-            Some("the broker keeps no messages".into())
-        } else if publish.topic.len() + publish.payload.len() + 16 > agreed.largest_packet {
-            let bytes = publish.payload.len();
-            Some(format!("message of {bytes} bytes, and the broker takes packets of at most {}", agreed.largest_packet))
-        } else {
-            None
-        };
-        let identifier = if qos == 0 { Some(0) } else { self.identifier() };
-        let sent = match (refusal, identifier) {
-            (Some(refusal), _) => Err(refusal),
-            (None, None) => Err("no packet identifier is free".into()),
-            (None, Some(identifier)) => {
-                publish.packet = identifier;
-                self.send(Outgoing::Publish(publish)).map(|()| identifier)
-            }
-        };
+        }
+        let identifier = if publish.qos == 0 { Some(0) } else { self.identifier() };
+        let sent = own::check(&publish, &self.agreed).and_then(|()| {
+            let (packet, qos) = (identifier.ok_or("no packet identifier is free")?, publish.qos);
+            publish.packet = packet;
+            self.send(Outgoing::Publish(publish))?;
+            Ok((packet, qos))
+        });
         match sent {
-            Ok(0) => self.unsent.push(answer),
-            Ok(identifier) => drop(self.publishing.insert(identifier, (qos, answer))),
+            Ok((packet, qos)) => self.own.sent(packet, qos, answer),
             // Who asked may have gone.
             Err(refusal) => drop(answer.send(Err(MqttError::Other(refusal)))),
-        }
-    }
-
-    fn answer(&mut self, packet: u16, result: Result<(), String>) {
-        if let Some((_, answer)) = self.publishing.remove(&packet) {
-            let refused = |reason| MqttError::Other(format!("the broker refuses the message: {reason}"));
-            // Who asked may have gone.
-            let _ = answer.send(result.map_err(refused));
-        }
-    }
-
-    fn flushed(&mut self) {
-        self.is_flushed = true;
-        for answer in self.unsent.drain(..) {
-            // Who asked may have gone.
-            let _ = answer.send(Ok(()));
         }
     }
 
@@ -411,8 +383,8 @@ impl<'a> Conversation<'a> {
     }
 
     fn identifier(&mut self) -> Option<u16> {
-        let (asked, publishing) = (&self.asked, &self.publishing);
-        self.memory.ledger.identifier(|packet| asked.contains_key(&packet) || publishing.contains_key(&packet))
+        let (asked, own) = (&self.asked, &self.own);
+        self.memory.ledger.identifier(|packet| asked.contains_key(&packet) || own.has(packet))
     }
 
     /// Nothing is read that cannot be worked off: what is not read, the broker keeps.
@@ -443,26 +415,6 @@ impl<'a> Conversation<'a> {
         };
         // The broker notices a socket that is closed without a farewell, too.
         let _ = timeout(FAREWELL, goodbye).await;
-    }
-
-    /// Whoever waits for an answer is told that there will be none.
-    fn leave(&mut self, end: &End) {
-        let reason = match end {
-            End::Stopped => "the connection is closed",
-            End::Again => "connecting again",
-            End::Lost(reason) => reason.as_str(),
-        };
-        let unsent = std::mem::take(&mut self.unsent).into_iter().map(|answer| (0, 0, answer));
-        let publishing =
-            std::mem::take(&mut self.publishing).into_iter().map(|(packet, (qos, answer))| (packet, qos, answer));
-        for (packet, qos, answer) in unsent.chain(publishing) {
-            if qos == 2 {
-                self.memory.ledger.spend(packet);
-            }
-            let text = format!("{reason}; whether the broker took the message is not known");
-            // Who asked may have gone.
-            let _ = answer.send(Err(MqttError::Closed(text)));
-        }
     }
 }
 

@@ -86,7 +86,8 @@ impl Connection {
     /// Says goodbye to the broker. Whoever still uses the session is told that it is closed.
     pub async fn close(&self) {
         self.stop.cancel();
-        if let Task::Running(task) = std::mem::replace(&mut *self.task(), Task::Closed) {
+        let task = std::mem::replace(&mut *self.task(), Task::Closed);
+        if let Task::Running(task) = task {
             // It ends by itself, at the latest when the runtime does.
             let _ = timeout(CLOSE, task).await;
         }

@@ -34,6 +34,7 @@ mod functions;
 mod ledger;
 mod link;
 mod message;
+mod own;
 mod packet;
 mod session;
 mod subscriptions;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use tokio_util::bytes::BytesMut;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +19,7 @@ use super::error::MqttError;
 use super::frames::{Frame, Frames};
 use super::ledger::Ledger;
 use super::message::Returns;
+use super::own::Answer;
 use super::packet::{self, ConnAck, Connect, Incoming, Publish};
 use super::subscriptions::Subscriptions;
 use crate::capability::wire::{Backoff, Direction, Io, Reporter, Trace, dial_tcp};
@@ -42,7 +43,7 @@ pub(super) struct Session {
 /// A message to be published, and where its answer goes.
 pub(super) struct Publication {
     pub publish: Publish,
-    pub answer: oneshot::Sender<Result<(), MqttError>>,
+    pub answer: Answer,
 }
 
 /// What outlives a connection.

@@ -61,4 +61,16 @@ pub const OFFERS: &[Offer] = &[
             modbus::bindings::tutin::modbus::control::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)
         },
     },
+    Offer {
+        interface: "tutin:mqtt/client",
+        version: "0.1.0",
+        permits: "receive messages of the topics granted to the device, over the device's own session with a broker",
+        link: |linker| mqtt::bindings::tutin::mqtt::client::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest),
+    },
+    Offer {
+        interface: "tutin:mqtt/control",
+        version: "0.1.0",
+        permits: "publish messages to the topics granted to the device, over the device's own session with a broker",
+        link: |linker| mqtt::bindings::tutin::mqtt::control::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest),
+    },
 ];

@@ -18,7 +18,8 @@ use opcua::crypto::{CertificateStore, SecurityPolicy, X509, create_signature_dat
 use opcua::sync::RwLock;
 use opcua::types::{
     ActivateSessionRequest, ApplicationDescription, ApplicationType, ByteString, ContextOwned, CreateSessionRequest,
-    EndpointDescription, GetEndpointsRequest, LocalizedText, MessageSecurityMode, NamespaceMap, NodeId, UAString,
+    EndpointDescription, GetEndpointsRequest, LocalizedText, MessageSecurityMode, NamespaceMap, NodeId, StatusCode,
+    UAString,
 };
 use tokio::time::timeout;
 
@@ -83,7 +84,7 @@ impl Plan {
             None
         };
         let channel = self.channel(&endpoint);
-        let mut line = channel.connect_no_retry(&self.dialer()).await.map_err(|error| self.channel_refused(&error))?;
+        let mut line = self.dial(&channel).await.map_err(|reason| self.channel_refused(&reason))?;
         let handshake = Handshake { plan: self, channel: &channel, endpoint: &endpoint, policy, own, server, user };
         let work = handshake.activate(previous);
         let (pass, is_resumed) = drive(&mut line, work).await.map_err(|fault| self.session_refused(&fault))?;
@@ -102,8 +103,7 @@ impl Plan {
     /// Asks the server what endpoints it has, over a connection of its own without security.
     async fn endpoints(&self) -> Result<Vec<EndpointDescription>, String> {
         let channel = self.channel(&EndpointDescription::from(self.settings.url.as_str()));
-        let connected = channel.connect_no_retry(&self.dialer()).await;
-        let mut line = connected.map_err(|error| describe(&error))?;
+        let mut line = self.dial(&channel).await.map_err(|reason| format!("{}: {reason}", self.settings.url))?;
         let request = GetEndpointsRequest {
             request_header: header(&channel, &NodeId::null(), self.settings.timeout),
             endpoint_url: UAString::from(self.settings.url.as_str()),
@@ -186,16 +186,25 @@ impl Plan {
         )
     }
 
-    fn dialer(&self) -> Dialer {
-        Dialer::new(&self.settings.url, self.settings.connect_timeout)
+    /// Connects and opens the channel. The library would wait for ever for a server that takes the connection and says nothing.
+    async fn dial(&self, channel: &AsyncSecureChannel) -> Result<SecureChannelEventLoop<Line>, String> {
+        let patience = self.settings.connect_timeout + self.settings.timeout;
+        let dialer = Dialer::new(&self.settings.url, self.settings.connect_timeout);
+        match timeout(patience, channel.connect_no_retry(&dialer)).await {
+            Err(_) => Err(format!("the server does not answer within {} s", patience.as_secs_f64())),
+            Ok(Err(error)) if error.status() == StatusCode::BadConnectionClosed => {
+                Err(String::from("the server closed the connection before it answered"))
+            }
+            Ok(connected) => connected.map_err(|error| describe(&error)),
+        }
     }
 
-    fn channel_refused(&self, error: &opcua::types::Error) -> String {
+    fn channel_refused(&self, reason: &str) -> String {
         let hint = match self.settings.policy {
             OpcUaPolicy::None => "",
             _ => "; the server may not trust the hub's certificate, which `tutin opcua certificate` shows",
         };
-        format!("{}: no secure channel: {}{hint}", self.settings.url, describe(error))
+        format!("{}: no secure channel: {reason}{hint}", self.settings.url)
     }
 
     fn session_refused(&self, fault: &Fault) -> String {

@@ -101,7 +101,7 @@ impl Shared {
                 self.lost(&reason);
             }
         }
-        self.away("the hub has closed the link");
+        self.standing.send_replace(Standing::Away(String::from("the hub has closed the link")));
     }
 
     async fn establish(&self, previous: Option<Pass>) -> Result<Open, String> {

@@ -1,5 +1,13 @@
 //! Reading attributes and history.
 //!
+//! Where history goes on is the server's continuation point. Some servers cut a page off at the number of values that was asked for and give none; then it
+//! goes on from the last value's time, without those of that time that were already handed out:
+//!
+//! ```text
+//! 00 continuation point of the server
+//! 01 time of the last value (i64, big endian)  values of that time that were handed out (u32, big endian)
+//! ```
+//!
 //! Source: OPC 10000-4, 5.11.2 (Read), 5.11.3 (HistoryRead); OPC 10000-11, 6.4.3 (raw values).
 
 use opcua::core::ResponseMessage;
@@ -68,6 +76,14 @@ pub(super) async fn read(session: &Session, nodes: &[Node], attribute: u32) -> R
     Ok(answers)
 }
 
+/// Where a page begins.
+enum From {
+    Begin,
+    Point(ByteString),
+    /// A moment, and how many values of that moment are to be left out.
+    Time(i64, usize),
+}
+
 /// One page of raw history.
 pub(super) async fn history(session: &Session, stretch: Stretch) -> Result<History, Fault> {
     let Stretch { node, begin, end, most, next } = stretch;
@@ -78,25 +94,26 @@ pub(super) async fn history(session: &Session, stretch: Stretch) -> Result<Histo
     if most == 0 || most > MOST_VALUES {
         return bad(format!("pages of {most} values where 1 to {MOST_VALUES} can be asked for"));
     }
-    if next.len() > LONGEST_POINT {
-        return bad(format!("a continuation point of {} bytes where {LONGEST_POINT} are the most", next.len()));
-    }
+    let Some(from) = from(&next) else { return bad(String::from("no such place to go on in a history")) };
     let Some(node_id) = resolve(session, std::slice::from_ref(&node)).await?.into_iter().flatten().next() else {
         return Err(Fault::Status(UNKNOWN_NODE.bits()));
     };
+    let (begin, skipped, continuation_point) = match from {
+        From::Begin => (begin, 0, ByteString::null()),
+        From::Point(point) => (begin, 0, point),
+        From::Time(time, skipped) => (time.max(begin), skipped, ByteString::null()),
+    };
     session.tell_out(|| format!("history of {} from {} to {}", node::show(&node), Timestamp(begin), Timestamp(end)));
+    // What was handed out already comes again in front.
+    let asked = most.saturating_add(u32::try_from(skipped).unwrap_or(u32::MAX));
     let details = ReadRawModifiedDetails {
         is_read_modified: false,
         start_time: tick_from(begin),
         end_time: tick_from(end),
-        num_values_per_node: most,
+        num_values_per_node: asked,
         return_bounds: false,
     };
-    let wanted = HistoryReadValueId {
-        node_id,
-        continuation_point: if next.is_empty() { ByteString::null() } else { ByteString::from(next) },
-        ..HistoryReadValueId::default()
-    };
+    let wanted = HistoryReadValueId { node_id, continuation_point, ..HistoryReadValueId::default() };
     let request = HistoryReadRequest {
         request_header: session.header(),
         history_read_details: ExtensionObject::from_message(details),
@@ -116,11 +133,40 @@ pub(super) async fn history(session: &Session, stretch: Stretch) -> Result<Histo
     let namespaces = session.namespaces();
     let data = result.history_data.into_inner_as::<HistoryData>().and_then(|data| data.data_values).unwrap_or_default();
     let mut values: Vec<DataValue> = data.iter().map(|value| data_value(value, &namespaces)).collect();
+    let is_full = values.len() >= usize::try_from(asked).unwrap_or(usize::MAX);
+    values.sort_by_key(|value| value.source_time);
+    let next = match result.continuation_point.as_ref() {
+        [] if is_full => resume_after(&values),
+        [] => Vec::new(),
+        point => [&[0], point].concat(),
+    };
+    let is_handed_out = values.iter().take_while(|value| value.source_time == begin).count().min(skipped);
+    values.drain(..is_handed_out);
     // Servers differ in whether they count the end in.
     values.retain(|value| value.source_time == 0 || (begin..end).contains(&value.source_time));
-    values.sort_by_key(|value| value.source_time);
     session.tell_in(|| in_words(&values));
-    Ok(History { values, next: result.continuation_point.as_ref().to_vec() })
+    Ok(History { values, next })
+}
+
+fn from(next: &[u8]) -> Option<From> {
+    match next {
+        [] => Some(From::Begin),
+        [0, point @ ..] if point.len() <= LONGEST_POINT => Some(From::Point(ByteString::from(point.to_vec()))),
+        [1, rest @ ..] => {
+            let (time, skipped) = rest.split_first_chunk::<8>()?;
+            let skipped = u32::from_be_bytes(skipped.try_into().ok()?).min(MOST_VALUES);
+            Some(From::Time(i64::from_be_bytes(*time), usize::try_from(skipped).ok()?))
+        }
+        _ => None,
+    }
+}
+
+/// Where to go on after a full page without a continuation point; nowhere when it holds a single moment that cannot be told apart.
+fn resume_after(values: &[DataValue]) -> Vec<u8> {
+    let Some(last) = values.last().map(|value| value.source_time).filter(|time| *time != 0) else { return Vec::new() };
+    let same = values.iter().rev().take_while(|value| value.source_time == last).count();
+    let same = u32::try_from(same).unwrap_or(u32::MAX);
+    [&[1], last.to_be_bytes().as_slice(), same.to_be_bytes().as_slice()].concat()
 }
 
 fn in_words(values: &[DataValue]) -> String {

@@ -214,7 +214,13 @@ impl Subscription {
             session.tell_out(|| format!("republish message {number} of subscription {}", self.id));
             match session.ask(request).await {
                 Ok(ResponseMessage::Republish(response)) => {
-                    self.deliver(session, response.notification_message);
+                    let message = response.notification_message;
+                    // Some servers hand out an empty message when they have none.
+                    if message.sequence_number == number && message.notification_data.is_some() {
+                        self.deliver(session, message);
+                    } else {
+                        lost += 1;
+                    }
                 }
                 Ok(other) => return Err(unexpected(&other)),
                 Err(Fault::Status(status)) => {

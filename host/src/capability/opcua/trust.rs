@@ -151,9 +151,9 @@ pub fn describe(certificate: &X509) -> String {
 
 /// A name that is safe as a file's, whatever the certificate says.
 fn file_name(certificate: &X509) -> String {
-    let name: String = certificate
-        .common_name()
-        .unwrap_or_default()
+    let name = certificate.common_name().unwrap_or_default();
+    let name: String = name
+        .trim_start_matches("CN=")
         .chars()
         .filter_map(|letter| {
             if letter.is_ascii_alphanumeric() { Some(letter) } else { Some('-').filter(|_| " -_.:@".contains(letter)) }

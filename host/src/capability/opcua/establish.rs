@@ -123,7 +123,7 @@ impl Plan {
     }
 
     /// The endpoint that the configuration names.
-    fn choose(&self, offered: Vec<EndpointDescription>) -> Result<EndpointDescription, String> {
+    pub(super) fn choose(&self, offered: Vec<EndpointDescription>) -> Result<EndpointDescription, String> {
         let (policy, mode) = self.security();
         let is_wanted = |endpoint: &EndpointDescription| {
             let profile = endpoint.transport_profile_uri.as_ref();

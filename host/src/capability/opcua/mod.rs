@@ -9,6 +9,7 @@ mod browse;
 pub mod certificate;
 mod changing;
 mod establish;
+mod exploring;
 mod fault;
 mod functions;
 mod identity;
@@ -28,8 +29,11 @@ mod variant;
 #[cfg(test)]
 mod tests;
 
+pub use bindings::tutin::opcua::client::Node;
+pub use exploring::{Found, parse_node, show_node, show_value};
 pub use fault::Fault;
 pub use link::{Connection, Link};
+pub use node::NodeError;
 
 #[expect(missing_docs, reason = "generated from wit/opcua")]
 pub mod bindings {

@@ -18,7 +18,7 @@ const LONGEST: usize = 4096;
 
 /// Why a node is none of this server's.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub(super) enum NodeError {
+pub enum NodeError {
     /// Its text breaks the contract.
     #[error("node {0:?}: {1}")]
     Malformed(String, &'static str),
@@ -87,6 +87,19 @@ impl Namespaces {
 /// Whether a node is written as the contract says, whatever server it belongs to.
 pub(super) fn check(node: &Node) -> Result<(), NodeError> {
     identifier(&node.identifier).map(drop)
+}
+
+/// A node as people write it: `nsu=URI;IDENTIFIER`, or an identifier of OPC UA's own namespace.
+pub(super) fn parse(text: &str) -> Result<Node, NodeError> {
+    let wrong = |what| NodeError::Malformed(text.to_owned(), what);
+    let (namespace, identifier) = match text.strip_prefix("nsu=") {
+        Some(rest) => rest.split_once(';').ok_or_else(|| wrong("a ; must follow the namespace"))?,
+        None if text.starts_with("ns=") => return Err(wrong("a namespace is named by its URI, as in nsu=URI;…")),
+        None => ("", text),
+    };
+    let node = Node { namespace: namespace.to_owned(), identifier: identifier.to_owned() };
+    check(&node)?;
+    Ok(node)
 }
 
 /// A node for people, as in `nsu=http://vendor.example/;s=Stack1`.

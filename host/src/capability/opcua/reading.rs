@@ -77,7 +77,7 @@ pub(super) async fn read(session: &Session, nodes: &[Node], attribute: u32) -> R
 }
 
 /// Where a page begins.
-enum From {
+pub(super) enum From {
     Begin,
     Point(ByteString),
     /// A moment, and how many values of that moment are to be left out.
@@ -148,7 +148,7 @@ pub(super) async fn history(session: &Session, stretch: Stretch) -> Result<Histo
     Ok(History { values, next })
 }
 
-fn from(next: &[u8]) -> Option<From> {
+pub(super) fn from(next: &[u8]) -> Option<From> {
     match next {
         [] => Some(From::Begin),
         [0, point @ ..] if point.len() <= LONGEST_POINT => Some(From::Point(ByteString::from(point.to_vec()))),
@@ -162,7 +162,7 @@ fn from(next: &[u8]) -> Option<From> {
 }
 
 /// Where to go on after a full page without a continuation point; nowhere when it holds a single moment that cannot be told apart.
-fn resume_after(values: &[DataValue]) -> Vec<u8> {
+pub(super) fn resume_after(values: &[DataValue]) -> Vec<u8> {
     let Some(last) = values.last().map(|value| value.source_time).filter(|time| *time != 0) else { return Vec::new() };
     let same = values.iter().rev().take_while(|value| value.source_time == last).count();
     let same = u32::try_from(same).unwrap_or(u32::MAX);

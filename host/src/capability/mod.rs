@@ -61,4 +61,12 @@ pub const OFFERS: &[Offer] = &[
             modbus::bindings::tutin::modbus::control::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)
         },
     },
+    Offer {
+        interface: "tutin:stream/client",
+        version: "0.1.0",
+        permits: "send and receive bytes over the device's own link",
+        link: |linker| {
+            stream::bindings::tutin::stream::client::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)
+        },
+    },
 ];

@@ -280,15 +280,22 @@ impl Actor {
     /// Something came that nobody asked for.
     fn heard(&mut self, read: usize) {
         self.heard_something();
-        let Actor { shared, audience, buffer, .. } = self;
-        let bytes = buffer.get(..read).unwrap_or_default();
-        if self.drain_until.is_some() {
-            show_thrown(&shared.trace, bytes, "the line is not quiet yet");
-        } else if self.line.as_ref().is_some_and(Line::is_datagrams) {
-            let frame = Frame { bytes: bytes.to_vec(), at: Timestamp::now() };
-            audience.hear_datagram(&shared.seats, &shared.trace, &frame);
+        let bytes = self.buffer.get(..read).unwrap_or_default().to_vec();
+        if self.line.as_ref().is_some_and(Line::is_datagrams) {
+            let Shared { seats, trace, .. } = &*self.shared;
+            self.audience.hear_datagram(seats, trace, &Frame { bytes, at: Timestamp::now() });
         } else {
-            audience.hear(&shared.seats, &shared.trace, bytes, Timestamp::now());
+            self.hear(&bytes);
+        }
+    }
+
+    /// Bytes that nobody asked for.
+    pub(super) fn hear(&mut self, bytes: &[u8]) {
+        let Shared { seats, trace, .. } = &*self.shared;
+        if self.drain_until.is_some() {
+            show_thrown(trace, bytes, "the line is not quiet yet");
+        } else {
+            self.audience.hear(seats, trace, bytes, Timestamp::now());
         }
     }
 

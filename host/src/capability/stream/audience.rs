@@ -19,6 +19,8 @@ pub(super) struct Seats(Mutex<Vec<Weak<Seat>>>);
 #[derive(Debug, Default)]
 pub(super) struct Audience {
     cutters: Vec<Cutter>,
+    /// Bytes in the cutter that is lent that the others have heard too.
+    heard_by_all: usize,
     /// Of the connection that is open.
     pub(super) connection: u64,
 }
@@ -97,6 +99,9 @@ impl Audience {
     pub(super) fn overhear_bytes(&mut self, seats: &Seats, rule: &Arc<Framing>, bytes: &[u8], at: Timestamp) {
         let listening = seats.listening();
         self.refresh(&listening, Some(rule));
+        let heard = self.heard_by_all.min(bytes.len());
+        self.heard_by_all -= heard;
+        let bytes = bytes.get(heard..).unwrap_or_default();
         for cutter in &mut self.cutters {
             let mut cuts = Vec::new();
             bytes.iter().for_each(|byte| cutter.push(*byte, at, &mut cuts));
@@ -106,10 +111,12 @@ impl Audience {
 
     /// Takes a rule's cutter out for an exchange.
     pub(super) fn lend(&mut self, rule: &Arc<Framing>) -> Cutter {
-        match self.position(rule) {
+        let cutter = match self.position(rule) {
             Some(position) => self.cutters.swap_remove(position),
             None => Cutter::new(Arc::clone(rule)),
-        }
+        };
+        self.heard_by_all = cutter.held();
+        cutter
     }
 
     /// Brings it back.

@@ -12,7 +12,7 @@ use super::reply::{Beside, Reply};
 use super::rule::{Framing, StreamError};
 use super::transport::Line;
 use super::turn::{Answer, Expected, Order};
-use crate::capability::wire::{Direction, printable};
+use crate::capability::wire::{Direction, Trace, printable};
 use crate::time::Timestamp;
 
 impl Actor {
@@ -37,30 +37,31 @@ impl Actor {
 
     async fn exchange(&mut self, order: &Order, expected: &Expected, sent_at: Instant) -> Answer {
         let connection = self.audience.connection;
-        let mut cutter = self.audience.lend(&expected.rule);
-        let answer = self.await_reply(&order.bytes, expected, sent_at, &mut cutter).await;
-        if answer.is_err() {
-            let mut cuts = Vec::new();
-            cutter.break_off(&mut cuts);
-            for cut in cuts {
-                if let Cut::Thrown(bytes) = cut {
-                    show_thrown(&self.shared.trace, &bytes, "broken off");
-                }
-            }
+        let mut reply = Reply::new(&order.bytes, &expected.exchange, self.audience.lend(&expected.rule));
+        let outcome = self.await_reply(&mut reply, expected, sent_at).await;
+        let (frames, mut cutter) = reply.into_parts();
+        let is_same_line = self.line.is_some() && self.audience.connection == connection;
+        if outcome.is_err() {
+            show_broken_off(&mut cutter, &self.shared.trace);
         }
-        if self.line.is_some() && self.audience.connection == connection {
+        if is_same_line {
             self.audience.give_back(cutter);
         }
         let now = Instant::now();
         self.turns.pause_until(now + self.shared.settings.pause);
-        if let Err(error) = &answer {
-            let until = now + expected.timeout + self.shared.settings.quiet;
-            self.turns.doubt(&expected.exchange.begins, until);
-            self.give_up(&order.device, error, sent_at, expected.timeout);
-        } else {
-            self.silent.insert(Arc::clone(&order.device), false);
+        match outcome {
+            Ok(rest) => {
+                self.silent.insert(Arc::clone(&order.device), false);
+                self.hear(&rest);
+                Ok(frames)
+            }
+            Err(error) => {
+                let until = now + expected.timeout + self.shared.settings.quiet;
+                self.turns.doubt(&expected.exchange.begins, until);
+                self.give_up(&order.device, &error, sent_at, expected.timeout);
+                Err(error)
+            }
         }
-        answer
     }
 
     fn give_up(&mut self, device: &Arc<str>, error: &StreamError, sent_at: Instant, timeout: Duration) {
@@ -76,72 +77,72 @@ impl Actor {
         }
     }
 
+    /// Waits for the reply. What came after its last byte is left over.
     async fn await_reply(
         &mut self,
-        request: &[u8],
+        reply: &mut Reply<'_>,
         expected: &Expected,
         sent_at: Instant,
-        cutter: &mut Cutter,
-    ) -> Answer {
-        let Expected { exchange, rule, timeout } = expected;
+    ) -> Result<Vec<u8>, StreamError> {
         let quiet = self.shared.settings.quiet;
-        let deadline = sent_at + *timeout;
-        let mut reply = Reply::new(request, exchange);
+        let deadline = sent_at + expected.timeout;
         loop {
             let now = Instant::now();
-            let patience = if reply.is_in_echo() { rule.gap } else { cutter.patience(quiet, *timeout) };
-            let end_of_frame = patience.map(|span| self.heard_at + span);
-            let end_of_reply = exchange.quiet.filter(|_| reply.may_end_in_silence(cutter));
-            let end_of_reply = end_of_reply.map(|span| self.heard_at + span);
-            if reply.is_complete() || end_of_reply.is_some_and(|end| end <= now) {
-                return Ok(reply.into_frames());
+            let (end_of_frame, end_of_reply) = reply.ends_in_silence(self.heard_at, quiet, expected.timeout);
+            if end_of_reply.is_some_and(|end| end <= now) {
+                return Ok(Vec::new());
             }
             if now >= deadline {
-                return Err(StreamError::Timeout(*timeout));
-            }
-            if end_of_frame.is_some_and(|end| end <= now) {
-                let mut beside = Vec::new();
-                let outcome = reply.silence(Timestamp::now(), cutter, &mut beside);
-                self.set_aside(rule, request, beside, Timestamp::now());
-                outcome?;
-                continue;
+                return Err(StreamError::Timeout(expected.timeout));
             }
             let wake = [end_of_frame, end_of_reply].into_iter().flatten().fold(deadline, Instant::min);
-            match self.next(Some(wake), Orders::Waiting).await {
-                Event::Time => {}
-                Event::Read(read) => self.take(read, request, &mut reply, cutter)?,
-                Event::Replaced => return Err(StreamError::Closed("another connection came instead".into())),
-                Event::Gone(reason) => {
-                    self.failed(reason.clone());
-                    return Err(StreamError::Closed(reason));
+            let mut beside = Vec::new();
+            let (outcome, rest) = if end_of_frame.is_some_and(|end| end <= now) {
+                (reply.silence(Timestamp::now(), &mut beside), Vec::new())
+            } else {
+                match self.next(Some(wake), Orders::Waiting).await {
+                    Event::Time => continue,
+                    Event::Read(read) => self.take(read, reply, &mut beside),
+                    Event::Replaced => return Err(StreamError::Closed("another connection came instead".into())),
+                    Event::Gone(reason) => {
+                        self.failed(reason.clone());
+                        return Err(StreamError::Closed(reason));
+                    }
                 }
+            };
+            self.set_aside(&expected.rule, reply.request(), beside);
+            outcome?;
+            if reply.is_complete() {
+                return Ok(rest);
             }
         }
     }
 
-    /// Something came: the reply, and what stands beside it.
+    /// Something came: the reply, what stands beside it, and what comes after it.
     fn take(
         &mut self,
         read: usize,
-        request: &[u8],
         reply: &mut Reply<'_>,
-        cutter: &mut Cutter,
-    ) -> Result<(), StreamError> {
+        beside: &mut Vec<Beside>,
+    ) -> (Result<(), StreamError>, Vec<u8>) {
         self.heard_something();
         let at = Timestamp::now();
-        let rule = Arc::clone(cutter.rule());
-        let bytes = self.buffer.get(..read).unwrap_or_default().to_vec();
-        let mut beside = Vec::new();
-        let outcome = if self.line.as_ref().is_some_and(Line::is_datagrams) {
-            reply.take_datagram(Frame { bytes, at }, rule.longest, &mut beside)
-        } else {
-            bytes.iter().try_for_each(|byte| reply.take(*byte, at, cutter, &mut beside))
-        };
-        self.set_aside(&rule, request, beside, at);
-        outcome
+        let bytes = self.buffer.get(..read).unwrap_or_default();
+        if self.line.as_ref().is_some_and(Line::is_datagrams) {
+            return (reply.take_datagram(Frame { bytes: bytes.to_vec(), at }, beside), Vec::new());
+        }
+        let mut bytes = bytes.iter().copied();
+        let mut outcome = Ok(());
+        while let (Ok(()), false) = (&outcome, reply.is_complete())
+            && let Some(byte) = bytes.next()
+        {
+            outcome = reply.take(byte, at, beside);
+        }
+        (outcome, bytes.collect())
     }
 
-    fn set_aside(&mut self, rule: &Arc<Framing>, request: &[u8], beside: Vec<Beside>, at: Timestamp) {
+    fn set_aside(&mut self, rule: &Arc<Framing>, request: &[u8], beside: Vec<Beside>) {
+        let at = Timestamp::now();
         let shared = Arc::clone(&self.shared);
         let trace = &shared.trace;
         for beside in beside {
@@ -158,6 +159,16 @@ impl Actor {
                 }
                 Beside::Broken { bytes, reason } => show_thrown(trace, &bytes, &reason),
             }
+        }
+    }
+}
+
+fn show_broken_off(cutter: &mut Cutter, trace: &Trace) {
+    let mut cuts = Vec::new();
+    cutter.break_off(&mut cuts);
+    for cut in cuts {
+        if let Cut::Thrown(bytes) = cut {
+            show_thrown(trace, &bytes, "broken off");
         }
     }
 }

@@ -88,6 +88,11 @@ impl Cutter {
         self.bytes.is_empty() && matches!(self.state, State::Seeking)
     }
 
+    /// How many bytes of a frame it has.
+    pub fn held(&self) -> usize {
+        if matches!(self.state, State::Skipping { .. }) { 0 } else { self.bytes.len() }
+    }
+
     /// How long a silence means something now: the rule's gap in a frame, `quiet` after a broken one, else `stale`.
     pub fn patience(&self, quiet: Duration, stale: Duration) -> Option<Duration> {
         match &self.state {
@@ -166,7 +171,8 @@ impl Cutter {
             return;
         };
         let read = self.bytes.len();
-        let earliest = |target: &mut Option<usize>, found: usize| *target = Some(target.map_or(found, |t| t.min(found)));
+        let earliest =
+            |target: &mut Option<usize>, found: usize| *target = Some(target.map_or(found, |t| t.min(found)));
         if let (Some(rule), Mark::Expected) = (self.rule.length, *length)
             && let Some(digits) = self.bytes.get(rule.offset..rule.offset + rule.width)
         {

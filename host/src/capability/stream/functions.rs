@@ -81,12 +81,7 @@ impl HostLink for Guest {
         Ok(Framing::try_from(rule).and_then(|rule| link.frames(rule, unasked)).map_err(Error::from))
     }
 
-    async fn request(
-        &mut self,
-        link: Resource<Link>,
-        bytes: Vec<u8>,
-        reply: client::Exchange,
-    ) -> Answer<Vec<Vec<u8>>> {
+    async fn request(&mut self, link: Resource<Link>, bytes: Vec<u8>, reply: client::Exchange) -> Answer<Vec<Vec<u8>>> {
         self.usage.host_call()?;
         let link = self.stream(&link)?;
         let exchange = match Exchange::try_from(reply) {

@@ -2,6 +2,10 @@
 //!
 //! Invariant: each byte is echo, part of the reply, or given on as [`Beside`].
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use super::framing::{Cut, Cutter, Frame};
 use super::rule::{Echo, Exchange, StreamError};
 use crate::capability::wire::printable;
@@ -35,6 +39,7 @@ pub enum Beside {
 pub struct Reply<'a> {
     request: &'a [u8],
     exchange: &'a Exchange,
+    cutter: Cutter,
     /// Bytes of the echo that have come; `None`: it came, or none is looked for any more.
     echo: Option<usize>,
     frames: Vec<Vec<u8>>,
@@ -43,9 +48,14 @@ pub struct Reply<'a> {
 
 impl<'a> Reply<'a> {
     /// Nothing has come yet.
-    pub fn new(request: &'a [u8], exchange: &'a Exchange) -> Self {
+    pub fn new(request: &'a [u8], exchange: &'a Exchange, cutter: Cutter) -> Self {
         let echo = (exchange.echo != Echo::No).then_some(0);
-        Reply { request, exchange, echo, frames: Vec::new(), size: 0 }
+        Reply { request, exchange, cutter, echo, frames: Vec::new(), size: 0 }
+    }
+
+    /// What it answers.
+    pub fn request(&self) -> &'a [u8] {
+        self.request
     }
 
     /// All frames are there.
@@ -53,32 +63,30 @@ impl<'a> Reply<'a> {
         self.frames.len() >= self.exchange.frames
     }
 
-    /// Silence ends it now, if there is one of the length that the exchange says.
-    pub fn may_end_in_silence(&self, cutter: &Cutter) -> bool {
-        !self.frames.is_empty() && cutter.is_between() && !self.is_in_echo()
+    /// Moments that mean something if nothing comes after `heard_at`: when the silence ends a frame, and when it ends the reply.
+    pub fn ends_in_silence(
+        &self,
+        heard_at: Instant,
+        quiet: Duration,
+        stale: Duration,
+    ) -> (Option<Instant>, Option<Instant>) {
+        let is_in_echo = self.echo.is_some_and(|held| held > 0);
+        let patience = if is_in_echo { self.cutter.rule().gap } else { self.cutter.patience(quiet, stale) };
+        let is_whole = !self.frames.is_empty() && self.cutter.is_between() && !is_in_echo;
+        let of_reply = self.exchange.quiet.filter(|_| is_whole);
+        (patience.map(|span| heard_at + span), of_reply.map(|span| heard_at + span))
     }
 
-    /// The silence that follows may mean something for frames: one is under way.
-    pub fn is_in_echo(&self) -> bool {
-        self.echo.is_some_and(|held| held > 0)
-    }
-
-    /// Its frames.
-    pub fn into_frames(self) -> Vec<Vec<u8>> {
-        self.frames
+    /// Its frames, and the cutter for whoever comes next.
+    pub fn into_parts(self) -> (Vec<Vec<u8>>, Cutter) {
+        (self.frames, self.cutter)
     }
 
     /// Takes one byte. An echo stands where a frame could begin.
-    pub fn take(
-        &mut self,
-        byte: u8,
-        at: Timestamp,
-        cutter: &mut Cutter,
-        beside: &mut Vec<Beside>,
-    ) -> Result<(), StreamError> {
+    pub fn take(&mut self, byte: u8, at: Timestamp, beside: &mut Vec<Beside>) -> Result<(), StreamError> {
         let mut cuts = Vec::new();
         match self.echo {
-            Some(held) if held > 0 || cutter.is_between() => {
+            Some(held) if held > 0 || self.cutter.is_between() => {
                 if self.request.get(held) == Some(&byte) {
                     self.echo = Some(held + 1);
                     if held + 1 == self.request.len() {
@@ -87,21 +95,17 @@ impl<'a> Reply<'a> {
                     }
                     return Ok(());
                 }
-                self.no_echo(held, at, cutter, &mut cuts)?;
-                cutter.push(byte, at, &mut cuts);
+                self.no_echo(held, at, &mut cuts)?;
+                self.cutter.push(byte, at, &mut cuts);
             }
-            _ => cutter.push(byte, at, &mut cuts),
+            _ => self.cutter.push(byte, at, &mut cuts),
         }
         self.sort(cuts, beside)
     }
 
     /// Takes a datagram, which is a frame or an echo with or without one.
-    pub fn take_datagram(
-        &mut self,
-        frame: Frame,
-        longest: usize,
-        beside: &mut Vec<Beside>,
-    ) -> Result<(), StreamError> {
+    pub fn take_datagram(&mut self, frame: Frame, beside: &mut Vec<Beside>) -> Result<(), StreamError> {
+        let longest = self.cutter.rule().longest;
         let Frame { bytes, at } = frame;
         let rest = match self.echo.and_then(|_| bytes.strip_prefix(self.request)) {
             None => bytes,
@@ -120,30 +124,19 @@ impl<'a> Reply<'a> {
     }
 
     /// The line was silent for the cutter's patience.
-    pub fn silence(
-        &mut self,
-        at: Timestamp,
-        cutter: &mut Cutter,
-        beside: &mut Vec<Beside>,
-    ) -> Result<(), StreamError> {
+    pub fn silence(&mut self, at: Timestamp, beside: &mut Vec<Beside>) -> Result<(), StreamError> {
         let mut cuts = Vec::new();
         match self.echo {
             // What looked like the beginning of an echo was a short reply.
-            Some(held) if held > 0 => self.no_echo(held, at, cutter, &mut cuts)?,
+            Some(held) if held > 0 => self.no_echo(held, at, &mut cuts)?,
             _ => {}
         }
-        cutter.silence(&mut cuts);
+        self.cutter.silence(&mut cuts);
         self.sort(cuts, beside)
     }
 
     /// So many bytes looked like the echo and are not. They belong to a frame.
-    fn no_echo(
-        &mut self,
-        held: usize,
-        at: Timestamp,
-        cutter: &mut Cutter,
-        cuts: &mut Vec<Cut>,
-    ) -> Result<(), StreamError> {
+    fn no_echo(&mut self, held: usize, at: Timestamp, cuts: &mut Vec<Cut>) -> Result<(), StreamError> {
         if self.exchange.echo == Echo::Exact && self.exchange.begins.is_empty() {
             return Err(StreamError::BadResponse(format!(
                 "{held} bytes of the echo {} came, and then others",
@@ -151,7 +144,7 @@ impl<'a> Reply<'a> {
             )));
         }
         self.echo = Some(0);
-        self.request.iter().take(held).for_each(|byte| cutter.push(*byte, at, cuts));
+        self.request.iter().take(held).for_each(|byte| self.cutter.push(*byte, at, cuts));
         Ok(())
     }
 

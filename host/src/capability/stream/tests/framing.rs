@@ -120,7 +120,8 @@ fn after_missed_bytes_the_rest_of_a_frame_is_no_frame() {
     let mut cuts = Vec::new();
     cutter.missed(&mut cuts);
     b"rest\rwhole\r".iter().for_each(|byte| cutter.push(*byte, Timestamp(1), &mut cuts));
-    let frames: Vec<_> = cuts.iter().filter(|cut| matches!(cut, Cut::Frame(frame) if frame.bytes == b"whole\r")).collect();
+    let frames: Vec<_> =
+        cuts.iter().filter(|cut| matches!(cut, Cut::Frame(frame) if frame.bytes == b"whole\r")).collect();
     assert_eq!((frames.len(), cuts.len()), (1, 2), "{cuts:?}");
 }
 

@@ -105,12 +105,15 @@ async fn ask(link: &Link, request: &str, exchange: Exchange) -> Result<String, S
 
 /// Asks until there is a connection.
 async fn ask_until_open(link: &Link, request: &str) -> Result<String, StreamError> {
-    loop {
-        match ask(link, request, next_frame()).await {
-            Err(StreamError::Closed(_)) => tokio::time::sleep(Duration::from_millis(5)).await,
-            other => return other,
+    soon(async {
+        loop {
+            match ask(link, request, next_frame()).await {
+                Err(StreamError::Closed(_)) => tokio::time::sleep(Duration::from_millis(5)).await,
+                other => return other,
+            }
         }
-    }
+    })
+    .await
 }
 
 /// Waits for so many frames that came unasked.

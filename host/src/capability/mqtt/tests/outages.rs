@@ -84,9 +84,11 @@ async fn what_finds_the_queue_full_comes_again_in_its_order() {
     for number in 1..=6 {
         wire.publish("a/b", number.to_string().as_bytes(), 1, number, 0).await;
     }
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    // One that is too large is acknowledged at once: those before it have been looked at by then.
+    wire.publish("a/b", &[b'x'; 1001], 1, 99, 0).await;
+    wire.acknowledged(PUBACK, 99).await;
     let received = link.receive(1).unwrap();
-    assert_eq!((received.handed.messages.len(), received.handed.dropped), (1, 2));
+    assert_eq!((received.handed.messages.len(), received.handed.dropped), (1, 2 + 1));
 
     // There is room for one more now, and it would overtake what was refused.
     link.kept();
@@ -139,6 +141,7 @@ async fn a_device_that_is_gone_gives_its_messages_back_and_hands_its_filters_in(
     wire.publish("a/b", b"one", 1, 7, 0).await;
     receive(&gone).await;
     drop(gone);
+    wire.publish("a/c", b"two", 1, 8, 0).await;
     wire.silent().await;
 
     // It is set up anew in time: nothing is lost, and nothing was given back.
@@ -150,8 +153,11 @@ async fn a_device_that_is_gone_gives_its_messages_back_and_hands_its_filters_in(
     assert_eq!(filters, ["a/#", "b"]);
     wire.publish("a/b", b"one", 1, 7, DUP).await;
     assert_eq!(receive(&back).await, [("one".to_owned(), true)]);
+    wire.publish("a/c", b"two", 1, 8, DUP).await;
+    assert_eq!(receive(&back).await, [("two".to_owned(), true)]);
     back.kept();
     wire.acknowledged(PUBACK, 7).await;
+    wire.acknowledged(PUBACK, 8).await;
 
     drop(back);
     tokio::time::sleep(super::super::subscriptions::LINGER).await;
@@ -201,7 +207,7 @@ async fn a_broker_that_falls_silent_is_left() {
     let _link = subscribed_over(&connection);
     let (_wire, _) = broker.welcome(false).await;
     let reason = wait_for_reason(&connection).await;
-    assert_eq!(reason, "no sign of life from the broker for 1 s");
+    assert!(reason.starts_with("no sign of life from the broker for "), "{reason}");
     broker.welcome(true).await;
 }
 

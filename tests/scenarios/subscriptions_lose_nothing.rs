@@ -68,7 +68,7 @@ fn link_states(site: &Site, link: &str) -> Vec<(LinkState, String)> {
 }
 
 #[test]
-fn what_was_published_while_the_hub_was_away_or_the_broker_restarted_arrives_once_each() {
+fn what_was_published_while_the_hub_was_away_or_the_broker_restarted_arrives_in_order() {
     let mut broker = Mosquitto::start_persistent();
     let site = Site::new(&mqtt(broker.port(), ""));
     let mut hub = site.run();
@@ -89,16 +89,23 @@ fn what_was_published_while_the_hub_was_away_or_the_broker_restarted_arrives_onc
     let mut hub = site.run();
     hub.wait_until("what the broker kept meanwhile", || values(&site, "boiler", "no2") == sent);
 
-    // A broker that was killed may have forgotten the session: what it gets before the hub is back is nobody's.
+    // A broker that was killed may have forgotten the session, so that what it gets before the hub is back is nobody's, and
+    // what was acknowledged, which it sends once more.
     broker.restart();
-    let known =
-        |site: &Site| values(site, "boiler", "no2").into_iter().filter(|value| *value != PROBE).collect::<Vec<_>>();
     hub.wait_until("the session after the broker's restart", || {
         broker.publish("plant/no2", PROBE.to_string());
         values(&site, "boiler", "no2").contains(&PROBE)
     });
     (0..20).for_each(|_| publish(&broker, &mut sent));
-    hub.wait_until("what came after the broker's restart", || known(&site) == sent);
+    hub.wait_until("what came after the broker's restart", || {
+        let mut known: Vec<f64> = Vec::new();
+        for value in values(&site, "boiler", "no2") {
+            if value != PROBE && !known.contains(&value) {
+                known.push(value);
+            }
+        }
+        known == sent
+    });
     assert!(hub.interrupt().success());
     journal::check_chain(&site);
 }

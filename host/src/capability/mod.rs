@@ -65,9 +65,7 @@ pub const OFFERS: &[Offer] = &[
         interface: "tutin:opcua/client",
         version: "0.1.0",
         permits: "browse, read, monitor and read the history of an OPC UA server over the device's own link",
-        link: |linker| {
-            opcua::bindings::tutin::opcua::client::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)
-        },
+        link: |linker| opcua::bindings::tutin::opcua::client::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest),
     },
     Offer {
         interface: "tutin:opcua/control",

@@ -57,6 +57,9 @@ extern crate self as tutin_sdk;
 
 #[doc(hidden)]
 pub mod bindings;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod case;
+pub mod clock;
 mod driver;
 #[doc(hidden)]
 pub mod exported;

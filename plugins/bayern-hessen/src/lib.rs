@@ -13,7 +13,7 @@ pub mod settings;
 mod status;
 
 use tutin_sdk::settings::wrong;
-use tutin_sdk::stream::{Error, Exchange, Link, Stream, Unasked};
+use tutin_sdk::stream::{Error, Exchange, Stream, Unasked};
 use tutin_sdk::{Description, Driver, Failure, Point, Sample, Samples, State, Timestamp, log};
 
 use crate::reply::Group;
@@ -53,28 +53,6 @@ impl<L: Stream> BayernHessen<L> {
         link.frames(&frame::framing(form), Unasked::Waits)?;
         let channels = settings.channels.clone();
         Ok(BayernHessen { link, settings, form, flags, channels, troubles: Vec::new() })
-    }
-
-    /// Asks every instrument once. One that does not answer costs its own points; when none does, the poll is lost.
-    pub fn read(&mut self) -> Result<Samples, Failure> {
-        let mut heard = Heard { groups: vec![None; self.channels.len()], ..Heard::default() };
-        let everyone = [None];
-        let asked: Vec<Option<u16>> = self.settings.ask.iter().copied().map(Some).collect();
-        for address in if asked.is_empty() { everyone.as_slice() } else { &asked } {
-            if self.has_answered(*address, &heard) {
-                continue;
-            }
-            match self.ask(*address) {
-                Ok(groups) => self.take(*address, groups, &mut heard),
-                Err((Error::Closed(_), failure)) => return Err(failure),
-                Err((_, failure)) => heard.failures.push((*address, failure)),
-            }
-        }
-        let has_nothing = heard.groups.iter().all(Option::is_none);
-        if let (true, Some((_, failure))) = (has_nothing, heard.failures.first()) {
-            return Err(failure.clone());
-        }
-        Ok(self.samples(heard))
     }
 
     /// True when another instrument's reply brought this address along.
@@ -187,19 +165,6 @@ impl<L: Stream> BayernHessen<L> {
         }
         Sample::new(point, group.value).raw(group.raw).state(state).status(group.status.into())
     }
-
-    /// Sends a command.
-    pub fn run(&self, name: &str, arguments: &str) -> Result<String, Failure> {
-        commands::run(&self.link, &self.settings, name, arguments)
-    }
-
-    /// The points of the channels.
-    pub fn list(&self) -> Vec<Point> {
-        let point = |channel: &Channel| {
-            Point::number(&channel.id, channel.label.as_ref().unwrap_or(&channel.id), &channel.unit)
-        };
-        self.channels.iter().map(point).collect()
-    }
 }
 
 /// A channel of which no reply spoke: because its request failed, or because the instrument left it out.
@@ -265,7 +230,7 @@ fn check(settings: &Settings) -> Result<(), Failure> {
     Ok(())
 }
 
-impl Driver for BayernHessen<Link> {
+impl<L: Stream + 'static> Driver for BayernHessen<L> {
     type Settings = Settings;
 
     fn description() -> Description {
@@ -277,25 +242,44 @@ impl Driver for BayernHessen<Link> {
     }
 
     fn open(settings: Settings) -> Result<Self, Failure> {
-        BayernHessen::new(Link::open("main")?, settings)
+        BayernHessen::new(L::open("main")?, settings)
     }
 
     fn points(&self) -> Vec<Point> {
-        self.list()
+        let point = |channel: &Channel| {
+            Point::number(&channel.id, channel.label.as_ref().unwrap_or(&channel.id), &channel.unit)
+        };
+        self.channels.iter().map(point).collect()
     }
 
     fn poll(&mut self, _now: Timestamp) -> Result<Samples, Failure> {
-        self.read()
+        // Asks every instrument once. One that does not answer costs its own points; when none does, the poll is lost.
+        let mut heard = Heard { groups: vec![None; self.channels.len()], ..Heard::default() };
+        let everyone = [None];
+        let asked: Vec<Option<u16>> = self.settings.ask.iter().copied().map(Some).collect();
+        for address in if asked.is_empty() { everyone.as_slice() } else { &asked } {
+            if self.has_answered(*address, &heard) {
+                continue;
+            }
+            match self.ask(*address) {
+                Ok(groups) => self.take(*address, groups, &mut heard),
+                Err((Error::Closed(_), failure)) => return Err(failure),
+                Err((_, failure)) => heard.failures.push((*address, failure)),
+            }
+        }
+        let has_nothing = heard.groups.iter().all(Option::is_none);
+        if let (true, Some((_, failure))) = (has_nothing, heard.failures.first()) {
+            return Err(failure.clone());
+        }
+        Ok(self.samples(heard))
     }
 
     fn command(&mut self, name: &str, arguments: &str) -> Result<String, Failure> {
-        self.run(name, arguments)
+        commands::run(&self.link, &self.settings, name, arguments)
     }
 }
 
-tutin_sdk::export!(BayernHessen<Link>);
+tutin_sdk::export!(BayernHessen<tutin_sdk::stream::Link>);
 
-#[cfg(test)]
-mod cases;
 #[cfg(test)]
 mod tests;

@@ -85,7 +85,7 @@ pub(crate) fn describe(description: Description) -> Description {
 
 impl<L: Stream> Hj212Station<L> {
     /// Carries out a command.
-    pub fn run(&mut self, name: &str, arguments: &str) -> Result<String, Failure> {
+    pub(crate) fn run(&mut self, name: &str, arguments: &str) -> Result<String, Failure> {
         let (cn, content) = match name {
             "set-clock" => {
                 let clock: Clock = settings::arguments(arguments)?;

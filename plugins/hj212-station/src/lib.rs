@@ -22,7 +22,8 @@ mod status;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use tutin_sdk::stream::{Exchange, Frame, Incoming, Link, Stream, Unasked};
+use tutin_sdk::clock::SECOND;
+use tutin_sdk::stream::{Exchange, Frame, Incoming, Stream, Unasked};
 use tutin_sdk::{Description, Driver, Failure, History, Point, PointKind, Sample, Samples, State, Timestamp, log};
 
 use crate::catalog::{Catalog, Kept, LAST_ANSWER, REFUSED};
@@ -32,7 +33,6 @@ use crate::settings::Settings;
 
 /// Most messages in one poll; what remains is taken in the next, which follows at once.
 const MESSAGES: u32 = 100;
-const SECOND: i64 = 1_000_000_000;
 
 /// The driver.
 #[derive(Debug)]
@@ -110,34 +110,6 @@ impl<L: Stream> Hj212Station<L> {
         Ok(driver)
     }
 
-    /// The points so far.
-    pub fn list(&self) -> Vec<Point> {
-        self.catalog.points()
-    }
-
-    /// Takes what the station has sent since the last poll.
-    pub fn read(&mut self, now: Timestamp) -> Result<Samples, Failure> {
-        self.begin(now);
-        let incoming = self.link.receive(MESSAGES).map_err(|err| err.during("messages of the station"))?;
-        let mut samples = Samples::default();
-        for frame in std::mem::take(&mut self.pending) {
-            self.take(&frame, message::Source::History, &mut samples);
-        }
-        self.note(&incoming);
-        for frame in &incoming.frames {
-            self.take(frame, message::Source::Line, &mut samples);
-        }
-        self.set_clock(now, &mut samples);
-        self.tell_silence(now, &mut samples)?;
-        self.tell_refused(now, &mut samples);
-        if incoming.more {
-            samples.more_to_come();
-        }
-        self.mark_changed(&mut samples);
-        self.catalog.told();
-        Ok(samples)
-    }
-
     fn begin(&mut self, now: Timestamp) {
         self.now = Some(now);
         let patience = self.patience();
@@ -209,31 +181,12 @@ impl<L: Stream> Hj212Station<L> {
         self.last_refusal = Some(why.to_owned());
     }
 
-    /// What the next instance takes over.
-    pub fn keep(&self) -> Vec<u8> {
-        let (points, live) = (self.catalog.kept(), self.due.keys().copied().collect());
-        let snapshot = Snapshot { points, seen: self.seen.clone(), refused: self.refused, live };
-        serde_json::to_vec(&snapshot).unwrap_or_default()
-    }
-
-    /// Takes over from the last instance. Real-time values that it knew are waited for.
-    pub fn take_over(&mut self, state: &[u8]) -> Result<(), Failure> {
-        let snapshot: Snapshot =
-            serde_json::from_slice(state).map_err(|err| Failure::internal(format!("snapshot: {err}")))?;
-        let places = self.catalog.restore(snapshot.points);
-        let live = snapshot.live.iter().filter_map(|old| places.get(usize::from(*old)).copied().flatten());
-        self.due.extend(live.map(|position| (position, i64::MAX)));
-        self.seen = snapshot.seen.indexed();
-        self.refused = snapshot.refused;
-        Ok(())
-    }
-
     fn exchange(&self) -> Exchange {
         Exchange::default().within_ms(self.settings.answer_timeout.saturating_mul(1000))
     }
 }
 
-impl Driver for Hj212Station<Link> {
+impl<L: Stream + 'static> Driver for Hj212Station<L> {
     type Settings = Settings;
 
     fn description() -> Description {
@@ -246,15 +199,33 @@ impl Driver for Hj212Station<Link> {
     }
 
     fn open(settings: Settings) -> Result<Self, Failure> {
-        Hj212Station::new(Link::open("main")?, settings)
+        Hj212Station::new(L::open("main")?, settings)
     }
 
     fn points(&self) -> Vec<Point> {
-        self.list()
+        self.catalog.points()
     }
 
     fn poll(&mut self, now: Timestamp) -> Result<Samples, Failure> {
-        self.read(now)
+        self.begin(now);
+        let incoming = self.link.receive(MESSAGES).map_err(|err| err.during("messages of the station"))?;
+        let mut samples = Samples::default();
+        for frame in std::mem::take(&mut self.pending) {
+            self.take(&frame, message::Source::History, &mut samples);
+        }
+        self.note(&incoming);
+        for frame in &incoming.frames {
+            self.take(frame, message::Source::Line, &mut samples);
+        }
+        self.set_clock(now, &mut samples);
+        self.tell_silence(now, &mut samples)?;
+        self.tell_refused(now, &mut samples);
+        if incoming.more {
+            samples.more_to_come();
+        }
+        self.mark_changed(&mut samples);
+        self.catalog.told();
+        Ok(samples)
     }
 
     fn backfill(&mut self, begin: Timestamp, end: Timestamp, next: &str) -> Result<History, Failure> {
@@ -266,15 +237,25 @@ impl Driver for Hj212Station<Link> {
     }
 
     fn snapshot(&self) -> Vec<u8> {
-        self.keep()
+        let (points, live) = (self.catalog.kept(), self.due.keys().copied().collect());
+        let snapshot = Snapshot { points, seen: self.seen.clone(), refused: self.refused, live };
+        serde_json::to_vec(&snapshot).unwrap_or_default()
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<(), Failure> {
-        self.take_over(state)
+        let snapshot: Snapshot =
+            serde_json::from_slice(state).map_err(|err| Failure::internal(format!("snapshot: {err}")))?;
+        let places = self.catalog.restore(snapshot.points);
+        let live = snapshot.live.iter().filter_map(|old| places.get(usize::from(*old)).copied().flatten());
+        // Real-time values that the last instance knew are waited for.
+        self.due.extend(live.map(|position| (position, i64::MAX)));
+        self.seen = snapshot.seen.indexed();
+        self.refused = snapshot.refused;
+        Ok(())
     }
 }
 
-tutin_sdk::export!(Hj212Station<Link>);
+tutin_sdk::export!(Hj212Station<tutin_sdk::stream::Link>);
 
 #[cfg(test)]
 mod tests;

@@ -5,10 +5,9 @@ use std::fmt;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use tutin_sdk::clock::UtcOffset;
 use tutin_sdk::settings::wrong;
 use tutin_sdk::{Failure, State};
-
-use crate::clock::UtcOffset;
 
 /// A station that speaks HJ 212.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

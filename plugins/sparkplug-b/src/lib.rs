@@ -20,6 +20,7 @@ mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tutin_sdk::clock::SECOND;
 use tutin_sdk::mqtt::{Link, Publisher, QoS, Subscriber};
 use tutin_sdk::{Description, Driver, Failure, Point, Samples, Timestamp, log};
 
@@ -28,7 +29,6 @@ use crate::points::Points;
 use crate::settings::Settings;
 use crate::topic::{NodeName, Topic};
 
-const SECOND: i64 = 1_000_000_000;
 /// Most messages of one poll, and the number of samples at which a poll takes no more of them.
 const MOST_MESSAGES: usize = 200;
 const ENOUGH_SAMPLES: usize = 20_000;

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use tutin_sdk::clock::UtcOffset;
 use tutin_sdk::settings::wrong;
 use tutin_sdk::{Failure, State};
-
-use crate::clock::UtcOffset;
 
 /// A Teledyne API analyzer that speaks the ASCII protocol.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

@@ -12,10 +12,10 @@ mod status;
 mod telegram;
 
 use tutin_sdk::stream::{Error, Exchange, Stream, Unasked};
-use tutin_sdk::{Description, Driver, Failure, Point, Sample, Samples, State, Timestamp, log};
+use tutin_sdk::{Description, Driver, Failure, Point, PointKind, Sample, Samples, State, Timestamp, hex, log};
 
 use crate::plan::{Field, Plan};
-use crate::settings::{Kind, Read, Settings, StatusFrom};
+use crate::settings::{Read, Settings, StatusFrom};
 use crate::status::Status;
 use crate::telegram::{Fault, Refusal, Reply};
 
@@ -62,7 +62,8 @@ impl<L: Stream> AkProtocol<L> {
                 _ => Lost::One(Trouble { failure: err.during(&wording), state }),
             }
         })?;
-        let told = |why: &str| Failure::device(format!("{wording}: {why}; the reply was {}", telegram::hex(&frame)));
+        let told =
+            |why: &str| Failure::device(format!("{wording}: {why}; the reply was {}", hex(&frame, telegram::SHOWN)));
         telegram::reply(&frame, code).map_err(|fault| match fault {
             Fault::OutOfStep(why) => Lost::Poll(told(&why)),
             Fault::Garbage(why) => Lost::One(Trouble { failure: told(&why), state: State::Fault }),
@@ -160,7 +161,7 @@ impl<L: Stream> AkProtocol<L> {
             return (f64::NAN, String::new(), State::Fault);
         };
         let is_marked = first.starts_with('#');
-        if field.kind == Kind::Text {
+        if field.kind == PointKind::Text {
             return (f64::NAN, from.join(" "), if is_marked { State::Fault } else { State::Valid });
         }
         let number = first.trim_start_matches('#');
@@ -183,10 +184,10 @@ impl<L: Stream> AkProtocol<L> {
     }
 }
 
-fn push(samples: &mut Samples, kind: Kind, sample: Sample, text: &str) {
+fn push(samples: &mut Samples, kind: PointKind, sample: Sample, text: &str) {
     match kind {
-        Kind::Number => samples.push(sample),
-        Kind::Text => samples.push_text(sample, text),
+        PointKind::Number => samples.push(sample),
+        PointKind::Text => samples.push_text(sample, text),
     }
 }
 

@@ -14,7 +14,7 @@ mod status;
 
 use tutin_sdk::settings::wrong;
 use tutin_sdk::stream::{Error, Exchange, Stream, Unasked};
-use tutin_sdk::{Description, Driver, Failure, Point, Sample, Samples, State, Timestamp, log};
+use tutin_sdk::{Description, Driver, Failure, Point, Sample, Samples, State, Timestamp, hex, log};
 
 use crate::reply::Group;
 use crate::settings::{Channel, ReplyForm, Settings, Unlisted};
@@ -71,7 +71,7 @@ impl<L: Stream> BayernHessen<L> {
         let groups =
             frame::text(&frame, self.form).and_then(reply::groups).and_then(|groups| self.attribute(address, groups));
         groups.map_err(|why| {
-            let failure = Failure::device(format!("{text}: {why}; the reply was {}", frame::hex(&frame)));
+            let failure = Failure::device(format!("{text}: {why}; the reply was {}", hex(&frame, frame::SHOWN)));
             (Error::BadResponse(why), failure)
         })
     }
@@ -83,7 +83,9 @@ impl<L: Stream> BayernHessen<L> {
             _ => Vec::new(),
         };
         match instead.last() {
-            Some(frame) => Failure::device(format!("{text}: no values; what came was {}", frame::hex(&frame.bytes))),
+            Some(frame) => {
+                Failure::device(format!("{text}: no values; what came was {}", hex(&frame.bytes, frame::SHOWN)))
+            }
             None => err.during(text),
         }
     }

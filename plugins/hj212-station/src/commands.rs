@@ -7,7 +7,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tutin_sdk::stream::{Exchange, Stream};
-use tutin_sdk::{Description, Failure, Samples, Timestamp, log, settings};
+use tutin_sdk::{Description, Failure, Samples, Timestamp, hex, log, settings};
 
 use crate::packet::{self, Packet};
 use crate::settings::Edition;
@@ -141,8 +141,9 @@ impl<L: Stream> Hj212Station<L> {
         let mut words = Vec::new();
         for frame in &frames {
             let packet = frame::unwrap(frame).and_then(Packet::read);
-            let packet = packet
-                .map_err(|why| Failure::device(format!("command {cn}: answer with {why}: {}", frame::shown(frame))))?;
+            let packet = packet.map_err(|why| {
+                Failure::device(format!("command {cn}: answer with {why}: {}", hex(frame, frame::SHOWN)))
+            })?;
             let Some(answer) = message::answer(&packet) else {
                 log::warn(&format!("command {cn} was answered by command {}", packet.cn));
                 continue;

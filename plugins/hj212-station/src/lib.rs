@@ -24,9 +24,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use tutin_sdk::clock::SECOND;
 use tutin_sdk::stream::{Exchange, Frame, Incoming, Stream, Unasked};
-use tutin_sdk::{Description, Driver, Failure, History, Point, PointKind, Sample, Samples, State, Timestamp, log};
+use tutin_sdk::{Description, Driver, Failure, History, Point, PointKind, Sample, Samples, State, Timestamp, hex, log};
 
-use crate::catalog::{Catalog, Kept, LAST_ANSWER, REFUSED};
+use crate::catalog::{Catalog, LAST_ANSWER, REFUSED};
 use crate::pollutants::Period;
 use crate::seen::Seen;
 use crate::settings::Settings;
@@ -67,7 +67,7 @@ pub struct Hj212Station<L> {
 /// What the next instance takes over.
 #[derive(Debug, Serialize, Deserialize)]
 struct Snapshot {
-    points: Vec<Kept>,
+    points: Vec<Point>,
     seen: Seen,
     refused: u64,
     /// Real-time values that are waited for.
@@ -177,7 +177,7 @@ impl<L: Stream> Hj212Station<L> {
 
     fn refuse(&mut self, bytes: &[u8], why: &str) {
         self.refused += 1;
-        log::warn(&format!("a message that cannot be used, {why}: {}", frame::shown(bytes)));
+        log::warn(&format!("a message that cannot be used, {why}: {}", hex(bytes, frame::SHOWN)));
         self.last_refusal = Some(why.to_owned());
     }
 

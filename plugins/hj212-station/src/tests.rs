@@ -232,7 +232,7 @@ fn the_password_is_shown_to_nobody() {
     let (_, station) = station();
 
     assert!(!format!("{station:?}").contains("123456"));
-    assert!(!frame::shown(&message("20261101080000001", 5, "")).contains("31 32 33 34 35 36"));
+    assert!(!hex(&message("20261101080000001", 5, ""), frame::SHOWN).contains("31 32 33 34 35 36"));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Settings that the types alone cannot refuse.
 
-use tutin_sdk::settings::wrong;
+use tutin_sdk::settings::{within, wrong};
 use tutin_sdk::{Failure, Point, State};
 
 use crate::settings::{KnownPoint, MessageRule, Settings, ValueRule};
@@ -9,12 +9,6 @@ const MOST_KNOWN: usize = 5_000;
 
 /// Everything that stands for itself.
 pub fn settings(settings: &Settings) -> Result<(), Failure> {
-    let within = |member: &str, value: u32, least: u32, most: u32| {
-        if (least..=most).contains(&value) {
-            return Ok(());
-        }
-        Err(wrong(member, format_args!("must be {least} to {most}")))
-    };
     within("stale_after_s", settings.stale_after_s, 1, 604_800)?;
     within("most_discovered", settings.most_discovered, 0, 60_000)?;
     within("oldest_days", settings.oldest_days, 1, 36_500)?;

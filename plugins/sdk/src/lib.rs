@@ -64,6 +64,7 @@ mod driver;
 #[doc(hidden)]
 pub mod exported;
 mod failure;
+mod hex;
 pub mod log;
 pub mod modbus;
 pub mod mqtt;
@@ -76,6 +77,7 @@ pub mod words;
 
 pub use driver::{Description, Driver, History, Point, PointKind, Timestamp};
 pub use failure::Failure;
+pub use hex::hex;
 pub use samples::{Columns, Sample, Samples};
 pub use state::{Qualifier, Qualifiers, State};
 

@@ -15,6 +15,12 @@ pub fn wrong(member: &str, why: impl std::fmt::Display) -> Failure {
     Failure::settings(format!("settings.{member}: {why}"))
 }
 
+/// Checks a member that has a range, both ends included: "settings.qos: must be 0 to 2".
+pub fn within(member: &str, value: u32, least: u32, most: u32) -> Result<(), Failure> {
+    let why = format_args!("must be {least} to {most}");
+    if (least..=most).contains(&value) { Ok(()) } else { Err(wrong(member, why)) }
+}
+
 /// The candidate that was most likely meant, when there is one close enough.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
@@ -113,6 +119,12 @@ mod tests {
             "arguments.adress: unknown field `adress`, expected `address` or `word_order`; did you mean `address`?";
         assert_eq!(failure, Failure::unsupported(text));
         assert!(arguments::<Vec<u8>>("").is_err() && arguments::<std::collections::BTreeMap<u8, u8>>("").is_ok());
+    }
+
+    #[test]
+    fn a_range_has_both_its_ends() {
+        assert!([0, 2].into_iter().all(|qos| within("qos", qos, 0, 2).is_ok()));
+        assert_eq!(within("qos", 3, 0, 2), Err(Failure::settings("settings.qos: must be 0 to 2")));
     }
 
     #[test]

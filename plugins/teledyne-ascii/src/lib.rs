@@ -20,16 +20,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use tutin_sdk::clock::SECOND;
 use tutin_sdk::stream::{Echo, Error, Exchange, Framing, Stream, Unasked};
-use tutin_sdk::{Description, Driver, Failure, History, Point, PointKind, Sample, Samples, State, Timestamp, log};
+use tutin_sdk::{Description, Driver, Failure, History, Point, PointKind, Sample, Samples, State, Timestamp, hex, log};
 
 use crate::line::{Line, Stamp};
-use crate::points::{Kept, Points, WARNINGS};
+use crate::points::{Points, WARNINGS};
 use crate::settings::Settings;
 
 /// Most lines of a list of test values or warnings.
 const LIST: u32 = 200;
 /// Most lines that are taken in one poll.
 const UNASKED: u32 = 1000;
+/// Bytes of a frame that an error or the log shows.
+const SHOWN: usize = 48;
 
 /// The driver.
 #[derive(Debug)]
@@ -54,7 +56,7 @@ pub struct TeledyneAscii<L> {
 /// What the next instance takes over.
 #[derive(Debug, Serialize, Deserialize)]
 struct Snapshot {
-    points: Vec<Kept>,
+    points: Vec<Point>,
     is_calibrating: bool,
     held: BTreeMap<String, i64>,
 }
@@ -135,7 +137,7 @@ impl<L: Stream> TeledyneAscii<L> {
             samples.push(sample.state(if number.is_some() { state } else { state.or_worse(State::Fault) }));
         }
         if listed.is_empty() {
-            let came = frames.first().map_or_else(String::new, |frame| line::shown(frame));
+            let came = frames.first().map_or_else(String::new, |frame| hex(frame, SHOWN));
             return Err(Failure::device(format!("T LIST: no test value in {} lines: {came}", frames.len())));
         }
         for position in self.tests.difference(&listed) {

@@ -16,9 +16,9 @@ mod status;
 
 use serde::{Deserialize, Serialize};
 use tutin_sdk::stream::{Error, Exchange, Framing, Stream, Unasked};
-use tutin_sdk::{Description, Driver, Failure, History, Point, Sample, Samples, State, Timestamp, log};
+use tutin_sdk::{Description, Driver, Failure, History, Point, Sample, Samples, State, Timestamp, hex, log};
 
-use crate::points::{Kept, Points};
+use crate::points::Points;
 use crate::reply::{Answer, Sum};
 use crate::settings::{Model, Settings};
 use crate::status::{Flags, Verdict};
@@ -49,7 +49,7 @@ pub struct ThermoClink<L> {
 /// What the next instance takes over.
 #[derive(Debug, Serialize, Deserialize)]
 struct Snapshot {
-    points: Vec<Kept>,
+    points: Vec<Point>,
 }
 
 impl<L: Stream> ThermoClink<L> {
@@ -151,7 +151,7 @@ impl<L: Stream> ThermoClink<L> {
         let other = self.link.receive(1).ok().and_then(|incoming| incoming.frames.into_iter().next());
         match other {
             Some(frame) => {
-                let came = reply::shown(&frame.bytes);
+                let came = hex(&frame.bytes, reply::SHOWN);
                 Failure::device(format!("command {command}: an answer to something else: {came}"))
             }
             None => Error::Timeout.during(format_args!("command {command}")),

@@ -4,8 +4,8 @@ use tutin_sdk::clock::SECOND;
 use tutin_sdk::opcua::{Client, DataValue, Value, status_state};
 use tutin_sdk::{PointKind, Qualifier, Qualifiers, Sample, Samples, State, Timestamp};
 
-use crate::ruling::{self, Ruling};
 use crate::OpcuaAdi;
+use crate::ruling::{self, Ruling};
 
 impl<L: Client> OpcuaAdi<L> {
     pub(crate) fn repeat(&self, item: usize, now: Timestamp, samples: &mut Samples) {

@@ -1,6 +1,6 @@
 //! The settings, checked, as a list of points and where each finds its field.
 
-use tutin_sdk::settings::wrong;
+use tutin_sdk::settings::{check_id, wrong};
 use tutin_sdk::{Failure, Point, PointKind, State};
 
 use crate::settings::{PointSettings, Read, Settings, StatusFrom};
@@ -107,9 +107,7 @@ impl Plan {
 
     fn check(&self, at: &str, point: &PointSettings) -> Result<(), Failure> {
         let id = format!("{at}.id");
-        if !Point::is_id(&point.id) {
-            return Err(wrong(&id, "lower case letters, digits and _, starting with a letter, at most 64"));
-        }
+        check_id(&id, &point.id)?;
         if point.id.starts_with("status_k") || point.id.starts_with("errors_k") {
             return Err(wrong(&id, "status_kN and errors_kN are the plugin's own"));
         }

@@ -387,7 +387,7 @@ fn wrong_settings_are_named_by_member() {
     check(read(json!({"channel": 1000})), "settings.reads[0].channel: must be 0 to 999");
     check(read(json!({"data": "1\u{3}"})), "settings.reads[0].data: at most 60 printable characters");
     check(read(json!({"points": []})), "settings.reads[0].points: at least one");
-    let text = "settings.reads[0].points[1].id: lower case letters, digits and _, starting with a letter, at most 64";
+    let text = "settings.reads[0].points[1].id: \"CO\" is no id: lower case letters, digits and _, starting with a letter, at most 64";
     check(point(json!({"id": "CO"})), text);
     check(point(json!({"id": "a"})), "settings.reads[0].points[1].id: \"a\" is taken");
     let text = "settings.reads[0].points[1].id: status_kN and errors_kN are the plugin's own";

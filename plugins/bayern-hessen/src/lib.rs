@@ -12,7 +12,7 @@ mod reply;
 pub mod settings;
 mod status;
 
-use tutin_sdk::settings::wrong;
+use tutin_sdk::settings::{check_id, wrong};
 use tutin_sdk::stream::{Error, Exchange, Stream, Unasked};
 use tutin_sdk::{Description, Driver, Failure, Point, Sample, Samples, State, Timestamp, hex, log};
 
@@ -201,12 +201,7 @@ fn check(settings: &Settings) -> Result<(), Failure> {
         if earlier.iter().any(|other| other.address == channel.address) {
             return Err(wrong(&format!("{at}.address"), format_args!("{} is taken", channel.address)));
         }
-        if !Point::is_id(&channel.id) {
-            return Err(wrong(
-                &format!("{at}.id"),
-                "lower case letters, digits and _, starting with a letter, at most 64",
-            ));
-        }
+        check_id(&format!("{at}.id"), &channel.id)?;
         if channel.id.starts_with("address_") && channel.id != unlisted(channel.address).id {
             return Err(wrong(&format!("{at}.id"), "address_N is kept for addresses that no channel has"));
         }

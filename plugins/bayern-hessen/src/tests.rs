@@ -335,7 +335,7 @@ fn wrong_settings_are_named_by_member() {
     check(json!({"channels": twice}), "settings.channels[1].address: 1 is taken");
     let twice = json!([{"address": 1, "id": "a"}, {"address": 2, "id": "a"}]);
     check(json!({"channels": twice}), "settings.channels[1].id: \"a\" is taken");
-    let text = "settings.channels[0].id: lower case letters, digits and _, starting with a letter, at most 64";
+    let text = "settings.channels[0].id: \"SO2\" is no id: lower case letters, digits and _, starting with a letter, at most 64";
     check(json!({"channels": [{"address": 1, "id": "SO2"}]}), text);
     let text = "settings.channels[0].id: address_N is kept for addresses that no channel has";
     check(json!({"channels": [{"address": 1, "id": "address_2"}]}), text);

@@ -2,6 +2,7 @@
 
 use serde::de::DeserializeOwned;
 
+use crate::driver::Point;
 use crate::failure::Failure;
 
 /// The arguments of a command; no text at all counts as an empty object. Wrong ones are `unsupported`, not wrong settings:
@@ -19,6 +20,12 @@ pub fn wrong(member: &str, why: impl std::fmt::Display) -> Failure {
 pub fn within(member: &str, value: u32, least: u32, most: u32) -> Result<(), Failure> {
     let why = format_args!("must be {least} to {most}");
     if (least..=most).contains(&value) { Ok(()) } else { Err(wrong(member, why)) }
+}
+
+/// Checks that the id of a point is what the contract allows.
+pub fn check_id(member: &str, id: &str) -> Result<(), Failure> {
+    let why = format_args!("{id:?} is no id: lower case letters, digits and _, starting with a letter, at most 64");
+    if Point::is_id(id) { Ok(()) } else { Err(wrong(member, why)) }
 }
 
 /// The candidate that was most likely meant, when there is one close enough.
@@ -125,6 +132,13 @@ mod tests {
     fn a_range_has_both_its_ends() {
         assert!([0, 2].into_iter().all(|qos| within("qos", qos, 0, 2).is_ok()));
         assert_eq!(within("qos", 3, 0, 2), Err(Failure::settings("settings.qos: must be 0 to 2")));
+    }
+
+    #[test]
+    fn an_id_that_is_none_is_named() {
+        let text = "settings.points[0].id: \"X\" is no id: lower case letters, digits and _, starting with a letter, at most 64";
+        assert_eq!(check_id("points[0].id", "X"), Err(Failure::settings(text)));
+        assert_eq!(check_id("points[0].id", "x"), Ok(()));
     }
 
     #[test]

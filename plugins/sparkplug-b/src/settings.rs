@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use tutin_sdk::settings::{within, wrong};
-use tutin_sdk::{Failure, Point, PointKind};
+use tutin_sdk::settings::{check_id, within, wrong};
+use tutin_sdk::{Failure, PointKind};
 
 use crate::topic::NodeName;
 
@@ -116,10 +116,7 @@ impl Settings {
     }
 
     fn check_point(&self, at: usize, point: &KnownPoint) -> Result<(), Failure> {
-        if !Point::is_id(&point.id) {
-            let why = format!("{:?} is no id: lower case letters, digits and _, a letter first, at most 64", point.id);
-            return Err(wrong(&format!("points[{at}].id"), why));
-        }
+        check_id(&format!("points[{at}].id"), &point.id)?;
         if point.metric.splitn(3, '/').count() < 3 {
             return Err(wrong(
                 &format!("points[{at}].metric"),

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tutin_sdk::opcua::Node;
-use tutin_sdk::settings::{within, wrong};
-use tutin_sdk::{Failure, Point, PointKind, State};
+use tutin_sdk::settings::{check_id, within, wrong};
+use tutin_sdk::{Failure, PointKind, State};
 
 use crate::commands::METHODS;
 
@@ -131,10 +131,7 @@ impl Settings {
     }
 
     fn check_node(&self, at: usize, node: &NodeSetting) -> Result<(), Failure> {
-        if !Point::is_id(&node.id) {
-            let why = format!("{:?} is no id: lower case letters, digits and _, a letter first, at most 64", node.id);
-            return Err(wrong(&format!("nodes[{at}].id"), why));
-        }
+        check_id(&format!("nodes[{at}].id"), &node.id)?;
         if self.nodes.iter().take(at).any(|other| other.id == node.id) {
             return Err(wrong(&format!("nodes[{at}].id"), format_args!("{:?} is there twice", node.id)));
         }

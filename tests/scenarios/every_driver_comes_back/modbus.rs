@@ -60,7 +60,7 @@ impl Peer for Modbus {
 fn teledyne_t() -> Row {
     let peer = Pymodbus::start(t200::map());
     let device = "teledyne-t";
-    let settings = "[devices.teledyne-t.settings]\nmodel = \"T200\"\n";
+    let settings = "grants = [\"tutin:modbus/control\"]\n\n[devices.teledyne-t.settings]\nmodel = \"T200\"\n";
     let configuration = link(device, "modbus_tcp", &peer.address()) + &super::device(device, "teledyne-t") + settings;
     let registers = [
         ("pmt_detector", 0),

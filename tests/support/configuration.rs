@@ -25,6 +25,7 @@ plugin = "teledyne-t"
 link = "{device}"
 interval = "100ms"
 grants = ["tutin:modbus/control"]
+commands = ["*"]
 settings = {{ model = "T200" }}
 "#
     )

@@ -193,6 +193,7 @@ fn what_is_doubted_is_told_with_the_point() {
     };
     check("20", &[]);
     check("#20", &[]);
+    check("#", &[]);
     check("700", &["co: 700 is outside of what the instrument can show"]);
     check("12,5", &["co: \"12,5\" is no number"]);
     check("", &["co: the answer has 0 fields, number 1 is wanted"]);

@@ -229,6 +229,8 @@ fn the_full_file_tells_defaults_ranges_and_choices_as_the_program_has_them() {
 #[test]
 fn the_effective_text_of_the_full_file_means_the_same_configuration() {
     let text = std::fs::read_to_string(FULL).unwrap().replace("{ file = \"secrets/api-key\" }", "{ env = \"KEY\" }");
+    let maps = std::fs::canonicalize("../configs/devices").unwrap();
+    let text = text.replace("settings_file = \"devices", &format!("settings_file = \"{}", maps.display()));
     let environment = [("AUTHORITY_TOKEN", "t"), ("BROKER_PASSWORD", "p"), ("KEY", "k")];
     let folder = Folder::with(&[("full.toml", &text)]);
     let first = folder.load(&["full.toml"], &environment);

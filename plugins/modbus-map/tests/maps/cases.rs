@@ -30,7 +30,8 @@ fn open(family: &str, bank: &Bank, site: &Value) -> Opened {
 fn every_map_reads_its_instrument_as_expected() {
     for family in families() {
         let case = case(&family);
-        let mut driver = open(&family, &instrument(&family, &case), &case.site);
+        let bank = instrument(&family, &case);
+        let mut driver = open(&family, &bank, &case.site);
 
         let samples = driver.read().unwrap_or_else(|failure| panic!("{family}: {failure}"));
 
@@ -43,6 +44,7 @@ fn every_map_reads_its_instrument_as_expected() {
         let expected = std::fs::read_to_string(&file).unwrap_or_default();
         let expected: Vec<&str> = expected.lines().collect();
         assert_eq!(read, expected, "{family}");
+        assert_eq!(writes(&bank), case.setup, "{family}, before the first read");
         assert!(!case.origin.is_empty());
     }
 }

@@ -45,6 +45,9 @@ pub fn merge(under: &Value, over: &Value) -> Value {
 pub struct Case {
     /// Where the numbers are from.
     pub origin: String,
+    /// What is written before the first read.
+    #[serde(default)]
+    pub setup: Vec<String>,
     /// What the site says.
     pub site: Value,
     /// What the instrument holds.

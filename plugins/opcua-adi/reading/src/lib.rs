@@ -259,7 +259,7 @@ impl<L: Client> OpcuaAdi<L> {
         log::warn(&format!(
             "{lost} notifications were lost: values between are missing, the present ones were asked for"
         ));
-        for (held, value) in self.held.iter_mut().zip(values).filter(|(held, _)| held.refused.is_none()) {
+        for (held, value) in self.held.iter_mut().zip(values) {
             held.is_doubtful = value.is_none();
             held.value = value.or(held.value.take());
         }

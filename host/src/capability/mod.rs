@@ -61,4 +61,28 @@ pub const OFFERS: &[Offer] = &[
             modbus::bindings::tutin::modbus::control::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)
         },
     },
+    Offer {
+        interface: "tutin:mqtt/client",
+        version: "0.1.0",
+        permits: "receive messages of the topics granted to the device, over the device's own session with a broker",
+        link: |linker| mqtt::bindings::tutin::mqtt::client::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest),
+    },
+    Offer {
+        interface: "tutin:mqtt/control",
+        version: "0.1.0",
+        permits: "publish messages to the topics granted to the device, over the device's own session with a broker",
+        link: |linker| mqtt::bindings::tutin::mqtt::control::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest),
+        interface: "tutin:opcua/client",
+        version: "0.1.0",
+        permits: "browse, read, monitor and read the history of an OPC UA server over the device's own link",
+        link: |linker| opcua::bindings::tutin::opcua::client::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest),
+    },
+    Offer {
+        interface: "tutin:opcua/control",
+        version: "0.1.0",
+        permits: "write variables and call methods of an OPC UA server over the device's own link",
+        link: |linker| {
+            opcua::bindings::tutin::opcua::control::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)
+        },
+    },
 ];

@@ -10,6 +10,7 @@ mod demo;
 mod export;
 mod gaps;
 mod knowledge;
+mod opcua;
 mod origin;
 mod output;
 mod plugin;
@@ -36,7 +37,12 @@ const ONE_PRESS: Duration = Duration::from_millis(500);
 #[command(name = "tutin", version, arg_required_else_help = true)]
 pub struct Arguments {
     /// What is logged: error, warn, info, debug, trace, or per module as in `warn,tutin::sink=debug`. Logs go to standard error.
-    #[arg(long, global = true, env = "TUTIN_LOG", default_value = "info,wasmtime=warn,cranelift=warn")]
+    #[arg(
+        long,
+        global = true,
+        env = "TUTIN_LOG",
+        default_value = "info,wasmtime=warn,cranelift=warn,opcua_client=off,opcua_core=off,opcua_crypto=off,opcua_types=off"
+    )]
     log: String,
     #[command(subcommand)]
     verb: Verb,
@@ -76,6 +82,9 @@ enum Verb {
     Backup(backup::Arguments),
     /// Print the public key that checks a journal's signatures.
     PublicKey(backup::KeyArguments),
+    /// Trust OPC UA servers, show the hub's own certificate, look at what a server has.
+    #[command(subcommand)]
+    Opcua(opcua::Command),
     /// Look at plugins.
     #[command(subcommand)]
     Plugin(plugin::Command),
@@ -114,6 +123,7 @@ impl Arguments {
                 Verb::Recompute(arguments) => recompute::run(arguments).await,
                 Verb::Backup(arguments) => backup::run(arguments).await,
                 Verb::PublicKey(arguments) => backup::public_key(arguments).await,
+                Verb::Opcua(command) => opcua::run(command).await,
                 Verb::Plugin(command) => plugin::run(command).await,
                 Verb::Simulate(arguments) => {
                     simulate::run(arguments, shutdown).await?;

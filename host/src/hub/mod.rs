@@ -43,6 +43,7 @@ use assignments::{assignments, watched};
 use derivation::Derivation;
 pub use error::{CommandError, ControlError, HubError};
 use links::Links;
+pub use links::pki;
 use outlet::{HubOutlet, LiveRoutes};
 use queue::{JournalQueue, ReadingRoutes};
 use reviser::Reviser;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::batch;
-use super::instance::{CallError, Failure};
-use super::opening::{DeviceSpec, Opened};
+use super::instance::Failure;
+use super::opening::{DeviceSpec, OpenError, Opened};
 use crate::reading::PollSet;
 use crate::status::Qualifiers;
 use crate::time::Timestamp;
@@ -62,8 +62,8 @@ impl Backfill {
         }
     }
 
-    /// Fetches the next page.
-    pub(super) async fn page(&mut self, spec: &DeviceSpec, opened: &mut Opened) -> Result<Page, CallError> {
+    /// Fetches the next page. What it brings must be durable before the page after it is asked for: asking may be the acknowledgement.
+    pub(super) async fn page(&mut self, spec: &DeviceSpec, opened: &mut Opened) -> Result<Page, OpenError> {
         let Some(outage) = &mut self.outage else { return Ok(Page::Nothing) };
         if opened.features & FEATURE_BACKFILL == 0 {
             self.outage = None;
@@ -89,6 +89,9 @@ impl Backfill {
         };
         outage.failures = 0;
         let mut samples = history.samples;
+        if samples.points_changed {
+            opened.take_points().await?;
+        }
         let rows = samples.points.len();
         samples.qualifiers.resize(rows, 0);
         samples.qualifiers.iter_mut().for_each(|bits| *bits |= Qualifiers::LATE.0);

@@ -270,24 +270,26 @@ impl<O: Outlet> Task<O> {
     }
 
     /// Fetches one page of what the device remembers of the last outage.
-    async fn fill_back(&mut self, opened: &mut Opened) -> Result<(), CallError> {
+    async fn fill_back(&mut self, opened: &mut Opened) -> Result<(), OpenError> {
         if self.status.borrow().phase != Phase::Running {
             return Ok(());
         }
         match self.backfill.page(&self.spec, opened).await? {
             Page::Nothing => {}
-            Page::Samples(set) => self.outlet.put(Arc::new(set)).await,
+            Page::Samples(set) => {
+                self.catalog = Some(Arc::clone(&opened.catalog));
+                self.outlet.put(Arc::new(set)).await;
+                self.outlet.kept().await;
+            }
         }
         Ok(())
     }
 
     /// The driver knows other points now; what it says from here on refers to them.
     async fn take_points(&mut self, opened: &mut Opened) -> Result<(), OpenError> {
-        let points = batch::points(opened.driver.points().await?)?;
-        info!(device = &*self.spec.name, "{} points now", points.len());
-        let catalog = Arc::new(DeviceCatalog { points, ..(*opened.catalog).clone() });
-        self.catalog = Some(Arc::clone(&catalog));
-        opened.catalog = catalog;
+        opened.take_points().await?;
+        info!(device = &*self.spec.name, "{} points now", opened.catalog.points.len());
+        self.catalog = Some(Arc::clone(&opened.catalog));
         Ok(())
     }
 

@@ -88,3 +88,12 @@ pub async fn open(spec: &DeviceSpec) -> Result<Opened, OpenError> {
     });
     Ok(Opened { driver, catalog, features: description.features })
 }
+
+impl Opened {
+    /// The driver knows other points now; what it says from here on refers to them.
+    pub(super) async fn take_points(&mut self) -> Result<(), OpenError> {
+        let points = batch::points(self.driver.points().await?)?;
+        self.catalog = Arc::new(DeviceCatalog { points, ..(*self.catalog).clone() });
+        Ok(())
+    }
+}

@@ -4,6 +4,8 @@
 
 mod lines;
 mod modbus;
+mod opcua;
+mod pushed;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -201,7 +203,7 @@ impl Row {
 
 fn rows() -> Vec<Row> {
     // They take a moment to start, therefore side by side.
-    let kinds: Vec<fn() -> Row> = [modbus::ROWS].concat();
+    let kinds: Vec<fn() -> Row> = [modbus::ROWS, lines::ROWS, pushed::ROWS, opcua::ROWS].concat();
     std::thread::scope(|scope| {
         let starting: Vec<_> = kinds.into_iter().map(|start| scope.spawn(start)).collect();
         starting.into_iter().map(|row| row.join().unwrap()).collect()

@@ -14,6 +14,10 @@ enum Mode {
     Refusing,
     Resetting,
     Silent,
+    /// Only the first half of what comes back passes.
+    Cutting,
+    /// Other bytes come before what comes back.
+    Noisy,
     Over,
 }
 
@@ -66,6 +70,16 @@ impl Between {
         self.set(Mode::Silent);
     }
 
+    /// Of what comes back only the first half passes, piece by piece.
+    pub fn cut_short(&self) {
+        self.set(Mode::Cutting);
+    }
+
+    /// Before each piece of what comes back stand other bytes.
+    pub fn make_noise(&self) {
+        self.set(Mode::Noisy);
+    }
+
     /// Connections of now pass nothing any more, and nobody is told; new ones do.
     pub fn forget_connections(&self) {
         self.state.send_modify(|state| state.life += 1);
@@ -113,7 +127,7 @@ async fn pass(mut near: TcpStream, to: SocketAddr, mut told: watch::Receiver<Sta
     let (mut from_near, mut from_far) = ([0; 16384], [0; 16384]);
     loop {
         let state = *told.borrow_and_update();
-        let passes = state.mode == Mode::Open && state.life == life;
+        let passes = state.mode != Mode::Silent && state.life == life;
         match state.mode {
             Mode::Over | Mode::Refusing => return,
             Mode::Resetting => {
@@ -121,12 +135,12 @@ async fn pass(mut near: TcpStream, to: SocketAddr, mut told: watch::Receiver<Sta
                 far.set_zero_linger().unwrap();
                 return;
             }
-            Mode::Open | Mode::Silent => {}
+            Mode::Open | Mode::Silent | Mode::Cutting | Mode::Noisy => {}
         }
         let passed = tokio::select! {
             changed = told.changed() => changed.is_ok(),
-            count = near.read(&mut from_near), if passes => write(&mut far, &from_near, count).await,
-            count = far.read(&mut from_far), if passes => write(&mut near, &from_far, count).await,
+            count = near.read(&mut from_near), if passes => write(&mut far, &from_near, count, Mode::Open).await,
+            count = far.read(&mut from_far), if passes => write(&mut near, &from_far, count, state.mode).await,
         };
         if !passed {
             return;
@@ -134,9 +148,12 @@ async fn pass(mut near: TcpStream, to: SocketAddr, mut told: watch::Receiver<Sta
     }
 }
 
-async fn write(to: &mut TcpStream, bytes: &[u8], count: std::io::Result<usize>) -> bool {
-    match count {
-        Ok(0) | Err(_) => false,
-        Ok(count) => to.write_all(&bytes[..count]).await.is_ok(),
-    }
+async fn write(to: &mut TcpStream, bytes: &[u8], count: std::io::Result<usize>, mode: Mode) -> bool {
+    let Ok(count @ 1..) = count else { return false };
+    let bytes = match mode {
+        Mode::Cutting => bytes[..count.div_ceil(2)].to_vec(),
+        Mode::Noisy => [&[0x00, 0xFF, 0x23, 0x15, 0x80], &bytes[..count]].concat(),
+        _ => bytes[..count].to_vec(),
+    };
+    to.write_all(&bytes).await.is_ok()
 }

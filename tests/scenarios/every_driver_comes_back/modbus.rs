@@ -64,7 +64,6 @@ fn teledyne_t() -> Row {
     let configuration = link(device, "modbus_tcp", &peer.address()) + &super::device(device, "teledyne-t") + settings;
     let registers = [
         ("pmt_detector", 0),
-        ("nox_slope_r1", 2),
         ("nox", t200::NOX_R1),
         ("no", t200::NO_R1),
         ("no2", t200::NO2_R1),

@@ -72,6 +72,8 @@ pub const OFFERS: &[Offer] = &[
         version: "0.1.0",
         permits: "publish messages to the topics granted to the device, over the device's own session with a broker",
         link: |linker| mqtt::bindings::tutin::mqtt::control::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest),
+    },
+    Offer {
         interface: "tutin:opcua/client",
         version: "0.1.0",
         permits: "browse, read, monitor and read the history of an OPC UA server over the device's own link",
@@ -83,6 +85,14 @@ pub const OFFERS: &[Offer] = &[
         permits: "write variables and call methods of an OPC UA server over the device's own link",
         link: |linker| {
             opcua::bindings::tutin::opcua::control::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)
+        },
+    },
+    Offer {
+        interface: "tutin:stream/client",
+        version: "0.1.0",
+        permits: "send and receive bytes over the device's own link",
+        link: |linker| {
+            stream::bindings::tutin::stream::client::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)
         },
     },
 ];

@@ -1,3 +1,5 @@
+//! The driver against a broker in memory, and the cases walked.
+
 use std::fmt::Write as _;
 use std::path::Path as File;
 

@@ -197,15 +197,35 @@ fn units(link: &impl Client, variables: &[Variable], settings: &Settings) -> Res
     Ok(units)
 }
 
-/// EUInformation has no case of its own in the contract: it comes as its display name, or in words with that name in quotes.
+/// The unit that a property says, as far as the settings know it.
 fn unit(said: &Value, settings: &Settings, unknown: &mut BTreeSet<String>) -> String {
     let (Value::Text(text) | Value::Other(text)) = said else { return String::new() };
-    let is_said = |name: &str| text == name || text.contains(&format!("{name:?}"));
-    match settings.units.iter().find(|(name, _)| is_said(name)) {
-        Some((_, unit)) => unit.clone(),
+    let name = display_name(text);
+    match settings.units.get(name) {
+        Some(unit) => unit.clone(),
         None => {
-            unknown.insert(text.chars().take(200).collect());
+            unknown.insert(name.chars().take(80).collect());
             String::new()
         }
+    }
+}
+
+/// EUInformation has no case of its own in the contract. It comes in words: `EUInformation namespace=URI id=NUMBER name=ppb description=…`.
+fn display_name(text: &str) -> &str {
+    let structure = text.strip_prefix("EUInformation ").and_then(|rest| rest.split_once(" name="));
+    structure.map_or(text, |(_, rest)| rest.split_once(" description=").map_or(rest, |(name, _)| name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_is_known_by_its_display_name_alone() {
+        let check = |text: &str, expected: &str| assert_eq!(display_name(text), expected, "{text}");
+        check("mg/m³", "mg/m³");
+        check("EUInformation namespace=http://x/ id=5 name=mg/m³ description=milligram name=x", "mg/m³");
+        check("EUInformation namespace= id=-1 name= description=", "");
+        check("EUInformation namespace= id=-1 name=part per billion description=", "part per billion");
     }
 }

@@ -77,7 +77,8 @@ pub fn analyser(namespaces: &[&str]) -> Server {
     set("Gas.Health", Value::Integer(0));
     set("Gas.State", Value::Text("Operating".into()));
     set("S1.NO2", Value::Double(12.5));
-    set("S1.NO2.Unit", Value::Text("ppb".into()));
+    let unit = "EUInformation namespace=http://www.opcfoundation.org/UA/units/un/cefact id=1 name=ppb description=";
+    set("S1.NO2.Unit", Value::Other(unit.into()));
     set("S1.Raw", Value::Numbers(vec![1.0, 2.0]));
     set("S1.Cycle", Value::Integer(16));
     set("S1.Result", Value::Integer(1));

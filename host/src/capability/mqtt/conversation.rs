@@ -152,7 +152,10 @@ impl<'a> Conversation<'a> {
             }
         };
         if end == End::Stopped || end == End::Again {
-            self.farewell(&mut writer).await;
+            // What was kept is acknowledged before the goodbye.
+            if self.look_at_returns().is_ok() {
+                self.farewell(&mut writer).await;
+            }
         }
         let reason = match &end {
             End::Stopped => "the connection is closed",
@@ -253,7 +256,7 @@ impl<'a> Conversation<'a> {
     fn must_come_again(&self, now: Instant) -> bool {
         self.is_owed
             && !self.memory.subscriptions.lingers()
-            && now >= self.begun + WINDOW
+            && now >= self.begun + self.session.settings.reconnect.min
             && self.crowded.iter().filter_map(Weak::upgrade).all(|device| device.has_room())
     }
 
@@ -311,10 +314,8 @@ impl<'a> Conversation<'a> {
             self.memory.ledger.hold(publish.packet, &message);
         }
         for device in devices.iter().filter(|device| !device.offer(&message, self.number)) {
-            match &message.claim {
-                Some(claim) if !self.session.is_persistent() => claim.keep(),
-                Some(_) => self.crowded.push(Arc::downgrade(device)),
-                None => {}
+            if publish.qos > 0 {
+                self.crowded.push(Arc::downgrade(device));
             }
         }
         Ok(())

@@ -15,8 +15,8 @@
 //!   device. What is given up on purpose is acknowledged and counted: a payload over `largest`, and a message that no poll could
 //!   keep three times.
 //! - The number of messages without acknowledgement is bounded by the broker (mosquitto: `max_inflight_messages`, 20) and in MQTT 5 by the
-//!   hub, at the size of a device's queue. A driver that does not poll holds up the other devices of its link when it fills that window;
-//!   devices that must not share this fate get links with client identifiers of their own.
+//!   hub, at the size of a device's queue (mosquitto 2.0 sends more all the same). A driver that does not poll holds up the other
+//!   devices of its link when it fills that window; devices that must not share this fate get links with client identifiers of their own.
 //! - A message comes again, marked, when a connection ends after its acknowledgement was sent and before the broker read it. While it is
 //!   still here, or was kept without being acknowledged, it is recognized by its packet identifier and not handed out twice.
 //! - Messages for a device whose driver has not subscribed yet are kept for it if they lie within its `topics`: the broker sends what it had kept

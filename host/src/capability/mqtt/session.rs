@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_util::bytes::BytesMut;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -84,8 +84,7 @@ pub(super) async fn run(session: Arc<Session>, mut publications: mpsc::Receiver<
         };
         match end {
             End::Stopped => return,
-            // Whoever wants to publish waits a moment.
-            End::Again => sleep(session.settings.reconnect.min).await,
+            End::Again => {}
             End::Lost(reason) => {
                 session.trace.show(Direction::State, b"", || reason.clone());
                 session.reporter.lost(reason.as_str());

@@ -76,7 +76,8 @@ impl Plan {
             _ => Some(self.own().await?),
         };
         let endpoint = self.choose(self.endpoints().await?)?;
-        let user = User::at(&self.settings.identity, &endpoint)?;
+        let user = User::at(&self.settings.identity, &endpoint);
+        let user = user.map_err(|reason| format!("{}: {reason}", self.settings.url))?;
         let policy = SecurityPolicy::from_uri(endpoint.security_policy_uri.as_ref());
         let server = if policy != SecurityPolicy::None || user.needs_certificate() {
             Some(self.trusted(&endpoint, policy)?)

@@ -26,6 +26,9 @@ const LIVED: Duration = Duration::from_secs(5);
 /// Longest time for saying goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
 
+/// What a link says of itself when the hub has ended it.
+pub(super) const CLOSED: &str = "the hub has closed the link";
+
 /// How it stands with the session.
 #[derive(Clone)]
 pub(super) enum Standing {
@@ -101,7 +104,7 @@ impl Shared {
                 self.lost(&reason);
             }
         }
-        self.standing.send_replace(Standing::Away(String::from("the hub has closed the link")));
+        self.standing.send_replace(Standing::Away(CLOSED.into()));
     }
 
     async fn establish(&self, previous: Option<Pass>) -> Result<Open, String> {
@@ -133,7 +136,7 @@ impl Shared {
         self.seats.all().iter().for_each(|seat| seat.ring());
 
         let pulse = Pulse::new();
-        let tending = Tending { session: &session, seats: &self.seats, pulse: &pulse, settings: &self.plan.settings };
+        let tending = Tending { session: &session, seats: &self.seats, pulse: &pulse, plan: &self.plan };
         let ended = tokio::select! {
             () = end.cancelled() => None,
             ended = tending.run(&mut left.subscriptions) => Some(ended),

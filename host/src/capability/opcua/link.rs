@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::bindings::tutin::opcua::client::{Incoming, Node};
 use super::establish::Plan;
 use super::fault::Fault;
-use super::keeper::{Shared, Standing};
+use super::keeper::{CLOSED, Shared, Standing};
 use super::node;
 use super::publishing::Seats;
 use super::seat::{Seat, Wanted};
@@ -25,6 +25,8 @@ use crate::config::model::OpcUaLink;
 const MOST_NODES: usize = 100_000;
 /// Most notifications that are handed out at once.
 const MOST_NOTIFICATIONS: u32 = 100_000;
+/// Shortest publishing interval: none at all means something else to each server.
+const SHORTEST_INTERVAL_MS: u32 = 10;
 /// Longest intervals that can be asked for.
 const LONGEST_INTERVAL_MS: u32 = 86_400_000;
 /// Longest time that closing may take.
@@ -88,7 +90,7 @@ impl Connection {
         let settled = standing.wait_for(|standing| !matches!(standing, Standing::Idle | Standing::Beginning));
         match timeout(self.shared.plan.patience(), settled).await {
             Err(_) => Err(Fault::Timeout),
-            Ok(Err(_)) => Err(Fault::Closed(String::from("the hub has closed the link"))),
+            Ok(Err(_)) => Err(Fault::Closed(CLOSED.into())),
             Ok(Ok(standing)) => match &*standing {
                 Standing::Open(session) => Ok(Arc::clone(session)),
                 Standing::Away(reason) => Err(Fault::Closed(reason.clone())),
@@ -102,8 +104,11 @@ impl Connection {
         if self.plug == Plug::Out {
             return Err(Fault::Closed(UNPLUGGED.into()));
         }
+        if self.end.is_cancelled() {
+            return Err(Fault::Closed(CLOSED.into()));
+        }
         let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
-        if keeper.is_none() && !self.end.is_cancelled() {
+        if keeper.is_none() {
             self.shared.standing.send_replace(Standing::Beginning);
             *keeper = Some(tokio::spawn(Arc::clone(&self.shared).keep(self.end.clone())));
         }
@@ -168,7 +173,12 @@ impl Link {
         }
         nodes.iter().try_for_each(node::check).map_err(|error| Fault::BadRequest(error.to_string()))?;
         let millis = |millis: u32| Duration::from_millis(millis.into());
-        self.seat.want(Wanted::new(nodes, millis(sampling_ms), millis(publishing_ms), queue.max(1)));
+        self.seat.want(Wanted::new(
+            nodes,
+            millis(sampling_ms),
+            millis(publishing_ms.max(SHORTEST_INTERVAL_MS)),
+            queue.max(1),
+        ));
         self.connection.shared.seats.join(&self.seat);
         // Without a plug nothing comes, which is no fault of the list.
         let _ = self.connection.start();

@@ -15,11 +15,11 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tracing::warn;
 
+use super::establish::Plan;
 use super::fault::{Fault, status_text};
 use super::seat::{Seat, Wanted};
 use super::session::{Session, VALUE, attribute_of, unexpected};
 use super::subscription::Subscription;
-use crate::config::model::OpcUaLink;
 
 /// Publish requests that wait at the server for each subscription, and in all.
 const WAITING: usize = 2;
@@ -70,7 +70,7 @@ pub(super) struct Tending<'a> {
     pub(super) session: &'a Session,
     pub(super) seats: &'a Seats,
     pub(super) pulse: &'a Pulse,
-    pub(super) settings: &'a OpcUaLink,
+    pub(super) plan: &'a Plan,
 }
 
 impl Seats {
@@ -134,7 +134,8 @@ impl Tending<'_> {
     pub(super) async fn run(&self, subscriptions: &mut Subscriptions) -> End {
         let mut waiting: FuturesUnordered<BoxFuture<'_, Result<Box<PublishResponse>, Fault>>> = FuturesUnordered::new();
         let mut most = MOST_WAITING;
-        let mut tick = interval((self.settings.silence / 8).clamp(Duration::from_millis(100), Duration::from_secs(1)));
+        let mut tick =
+            interval((self.plan.settings.silence / 8).clamp(Duration::from_millis(100), Duration::from_secs(1)));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut alive: Option<BoxFuture<'_, Result<(), Fault>>> = None;
         loop {
@@ -177,7 +178,7 @@ impl Tending<'_> {
                     // Slow is not gone: the silence decides.
                     Fault::Timeout => {}
                     fault if fault.is_session_gone() => return End::Useless(fault.to_string()),
-                    fault => warn!("opc ua session {}: {fault}", self.session.number),
+                    fault => warn!(link = self.plan.link, "{fault}"),
                 }
             }
         }
@@ -219,7 +220,7 @@ impl Tending<'_> {
     }
 
     async fn subscribe(&self, seat: &Arc<Seat>, wanted: &Arc<Wanted>) -> Result<Subscription, Fault> {
-        let (silence, lifetime) = (self.settings.silence, self.settings.session_timeout);
+        let (silence, lifetime) = (self.plan.settings.silence, self.plan.settings.session_timeout);
         Subscription::create(self.session, seat, Arc::clone(wanted), silence, lifetime).await
     }
 
@@ -261,7 +262,7 @@ impl Tending<'_> {
 
     /// Time without anything after which the server is asked whether it lives.
     fn rest(&self) -> Duration {
-        (self.settings.silence / 3).min(self.settings.session_timeout / 3).min(LONGEST_REST)
+        (self.plan.settings.silence / 3).min(self.plan.settings.session_timeout / 3).min(LONGEST_REST)
     }
 
     async fn ask_for_life(&self) -> Result<(), Fault> {
@@ -277,7 +278,7 @@ impl Tending<'_> {
 
     fn silence(&self, subscriptions: &Subscriptions) -> Option<End> {
         let silence = self.pulse.silence();
-        if silence > self.settings.silence {
+        if silence > self.plan.settings.silence {
             return Some(End::Broken(format!("nothing came for {:.1} s", silence.as_secs_f64())));
         }
         let now = Instant::now();

@@ -11,8 +11,8 @@ use std::time::Duration;
 use opcua::core::ResponseMessage;
 use opcua::types::{
     CreateMonitoredItemsRequest, CreateSubscriptionRequest, DataChangeNotification, DeleteSubscriptionsRequest,
-    MonitoredItemCreateRequest, MonitoringMode, MonitoringParameters, NotificationMessage, RepublishRequest,
-    StatusChangeNotification, TimestampsToReturn,
+    ModifySubscriptionRequest, MonitoredItemCreateRequest, MonitoringMode, MonitoringParameters, NotificationMessage,
+    RepublishRequest, StatusChangeNotification, TimestampsToReturn,
 };
 use tokio::time::Instant;
 
@@ -53,29 +53,28 @@ impl Subscription {
         silence: Duration,
         lifetime: Duration,
     ) -> Result<Self, Fault> {
-        let interval = wanted.publishing.as_secs_f64().max(0.001);
-        let times = |span: Duration| (span.as_secs_f64() / interval).clamp(1.0, 1e6) as u32;
-        // Three signs of life within the silence that is borne, and a subscription that outlives a broken connection as long as its session does.
-        let keep_alive = times(silence / 3);
+        let interval = wanted.publishing.as_secs_f64() * 1000.0;
         let request = CreateSubscriptionRequest {
             request_header: session.header(),
-            requested_publishing_interval: wanted.publishing.as_secs_f64() * 1000.0,
-            requested_lifetime_count: times(lifetime).max(keep_alive.saturating_mul(3)),
-            requested_max_keep_alive_count: keep_alive,
+            requested_publishing_interval: interval,
+            requested_lifetime_count: lifetime_count(lifetime, silence, interval),
+            requested_max_keep_alive_count: keep_alive_count(silence, interval),
             max_notifications_per_publish: BATCH,
             publishing_enabled: true,
             priority: 0,
         };
-        session.tell_out(|| format!("create subscription every {} ms", wanted.publishing.as_millis()));
+        session.tell_out(|| format!("create subscription every {interval} ms"));
         let response = match session.ask(request).await? {
             ResponseMessage::CreateSubscription(response) => response,
             other => return Err(unexpected(&other)),
         };
-        let period =
-            response.revised_publishing_interval.max(0.0) / 1000.0 * f64::from(response.revised_max_keep_alive_count);
-        let period = Duration::try_from_secs_f64(period).unwrap_or(silence);
+        let (id, revised) = (response.subscription_id, response.revised_publishing_interval);
+        let mut period = period(revised, response.revised_max_keep_alive_count);
+        if period > silence / 2 {
+            period = slow_down(session, id, revised, silence, lifetime).await?;
+        }
         let subscription = Subscription {
-            id: response.subscription_id,
+            id,
             seat: Arc::downgrade(seat),
             expected: 1,
             heard: Instant::now(),
@@ -83,9 +82,7 @@ impl Subscription {
             is_over: false,
             wanted,
         };
-        session.tell_in(|| {
-            format!("subscription {} with a sign of life every {} s", subscription.id, period.as_secs_f64())
-        });
+        session.tell_in(|| format!("subscription {id} with a sign of life every {} s", period.as_secs_f64()));
         match subscription.monitor(session).await {
             Ok(refused) => seat.refuse(subscription.wanted.list, refused),
             Err(fault) => {
@@ -275,4 +272,49 @@ impl Subscription {
         let rest = if notifications.len() > SHOWN { ", …" } else { "" };
         format!("subscription {} message {number}, {} values: {shown}{rest}", self.id, notifications.len())
     }
+}
+
+/// Counts anew for a server that publishes less often than it was asked to: the signs of life would be as much rarer.
+async fn slow_down(
+    session: &Session,
+    subscription_id: u32,
+    interval: f64,
+    silence: Duration,
+    lifetime: Duration,
+) -> Result<Duration, Fault> {
+    let request = ModifySubscriptionRequest {
+        request_header: session.header(),
+        subscription_id,
+        requested_publishing_interval: interval,
+        requested_lifetime_count: lifetime_count(lifetime, silence, interval),
+        requested_max_keep_alive_count: keep_alive_count(silence, interval),
+        max_notifications_per_publish: BATCH,
+        priority: 0,
+    };
+    match session.ask(request).await? {
+        ResponseMessage::ModifySubscription(response) => {
+            Ok(period(response.revised_publishing_interval, response.revised_max_keep_alive_count))
+        }
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// Three signs of life within the silence that is borne.
+fn keep_alive_count(silence: Duration, interval_ms: f64) -> u32 {
+    count(silence / 3, interval_ms)
+}
+
+/// A subscription outlives a broken connection as long as its session does.
+fn lifetime_count(lifetime: Duration, silence: Duration, interval_ms: f64) -> u32 {
+    count(lifetime, interval_ms).max(keep_alive_count(silence, interval_ms).saturating_mul(3))
+}
+
+fn count(span: Duration, interval_ms: f64) -> u32 {
+    (span.as_secs_f64() * 1000.0 / interval_ms.max(1.0)).clamp(1.0, 1e6) as u32
+}
+
+/// Longest time between two messages.
+fn period(interval_ms: f64, keep_alive_count: u32) -> Duration {
+    let seconds = interval_ms.max(0.0) / 1000.0 * f64::from(keep_alive_count.max(1));
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::from_secs(86_400))
 }

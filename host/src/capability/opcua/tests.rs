@@ -389,8 +389,12 @@ async fn a_link_that_is_closed_stays_closed() {
     let connection = connection("opc.tcp://127.0.0.1:1", Plug::In);
     let link = device(&connection);
     assert!(link.session().await.is_err());
+    let never_used = self::connection("opc.tcp://127.0.0.1:1", Plug::In);
     connection.close().await;
-    assert_eq!(link.session().await.err(), Some(Fault::Closed("the hub has closed the link".into())));
+    never_used.close().await;
+    let closed = Some(Fault::Closed("the hub has closed the link".into()));
+    assert_eq!(link.session().await.err(), closed);
+    assert_eq!(device(&never_used).session().await.err(), closed);
 }
 
 #[test]

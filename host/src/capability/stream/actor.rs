@@ -11,11 +11,11 @@ use futures_util::FutureExt;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::audience::{Audience, Seats, show_thrown};
 use super::framing::Frame;
-use super::transport::{Door, Knock, Line, dial, place, room, transmission};
+use super::transport::{Door, Line, room, transmission};
 use super::turn::{Order, Turns};
 use crate::capability::wire::{Backoff, Direction, Reporter, Trace, printable};
 use crate::config::model::{StreamLink, Wire};
@@ -50,19 +50,19 @@ pub struct Presence {
 /// The task's own.
 pub(super) struct Actor {
     pub(super) shared: Arc<Shared>,
-    orders: mpsc::Receiver<Order>,
+    pub(super) orders: mpsc::Receiver<Order>,
     pub(super) turns: Turns,
     pub(super) line: Option<Line>,
-    door: Option<Door>,
+    pub(super) door: Option<Door>,
     /// The last that was refused: one who comes again and again is news once.
-    refused: Option<std::net::IpAddr>,
-    backoff: Backoff,
+    pub(super) refused: Option<std::net::IpAddr>,
+    pub(super) backoff: Backoff,
     pub(super) audience: Audience,
     pub(super) buffer: Box<[u8]>,
     /// When something came last.
     pub(super) heard_at: Instant,
     /// What comes is thrown away until the line is quiet, and at most until then.
-    drain_until: Option<Instant>,
+    pub(super) drain_until: Option<Instant>,
     /// Each device that asked, and whether it left its last request without an answer.
     pub(super) silent: BTreeMap<Arc<str>, bool>,
 }
@@ -115,104 +115,6 @@ impl Actor {
         loop {
             if self.line.is_some() { self.step().await } else { self.connect().await }
         }
-    }
-
-    async fn connect(&mut self) {
-        if self.backoff.not_before().is_some() {
-            tokio::select! {
-                () = self.backoff.ready() => {}
-                Some(order) = self.orders.recv() => self.refuse(order),
-            }
-            return;
-        }
-        let shared = Arc::clone(&self.shared);
-        match &shared.settings.wire {
-            Wire::Listen { listen, from } => self.wait_for_instrument(listen, from).await,
-            wire => match dial(wire).await {
-                Ok(line) => self.opened(line, &place(wire)),
-                Err(reason) => self.failed(reason),
-            },
-        }
-    }
-
-    async fn wait_for_instrument(&mut self, listen: &str, from: &[String]) {
-        let Some(door) = &self.door else {
-            match Door::open(listen, from).await {
-                Ok(door) => {
-                    self.shared.reporter.lost(format!("no instrument has connected to {listen} yet"));
-                    self.door = Some(door);
-                }
-                Err(reason) => self.failed(reason),
-            }
-            return;
-        };
-        tokio::select! {
-            knock = door.knock() => self.answer_door(knock),
-            Some(order) = self.orders.recv() => self.refuse(order),
-        }
-    }
-
-    /// Lets in who may come; the newest connection counts.
-    fn answer_door(&mut self, knock: Knock) {
-        let name = &**self.shared.reporter.link();
-        match knock {
-            Knock::Welcome(line, peer) => {
-                if self.line.is_some() {
-                    self.hung_up(&format!("{peer} has connected instead"));
-                }
-                self.opened(line, &peer.to_string());
-            }
-            Knock::Refused(peer) => {
-                if self.refused.replace(peer.ip()) == Some(peer.ip()) {
-                    debug!(link = name, "refused {peer}");
-                } else {
-                    warn!(link = name, "refused {peer}: its address is not in `from`");
-                }
-                self.shared.trace.show(Direction::State, &[], || format!("refused {peer}"));
-            }
-            Knock::Failed(reason) => debug!(link = name, "nobody came in: {reason}"),
-        }
-    }
-
-    fn opened(&mut self, line: Line, peer: &str) {
-        self.shared.presence.send_modify(|presence| {
-            presence.count += 1;
-            presence.is_open = true;
-        });
-        self.audience.begin(self.shared.presence.borrow().count);
-        self.backoff.connected();
-        self.heard_at = Instant::now();
-        self.drain_until = None;
-        self.line = Some(line);
-        self.shared.trace.show(Direction::State, &[], || format!("open: {peer}"));
-    }
-
-    /// There is no line and the next attempt waits, longer each time until something comes.
-    pub(super) fn failed(&mut self, reason: String) {
-        self.hung_up(&reason);
-        if self.door.is_none() {
-            self.backoff.failed();
-        }
-        self.shared.reporter.lost(reason);
-        while let Ok(order) = self.orders.try_recv() {
-            self.turns.push(order);
-        }
-        let waiting: Vec<Order> = self.turns.drain().collect();
-        waiting.into_iter().for_each(|order| self.refuse(order));
-    }
-
-    /// The line is given up; another one may be opened at once.
-    fn hung_up(&mut self, why: &str) {
-        self.audience.break_off(&self.shared.trace);
-        self.line = None;
-        self.drain_until = None;
-        self.shared.presence.send_modify(|presence| presence.is_open = false);
-        self.shared.trace.show(Direction::State, &[], || format!("closed: {why}"));
-    }
-
-    fn refuse(&self, order: Order) {
-        let reason = self.shared.reporter.reason_or("waiting to connect");
-        order.answer(Err(super::rule::StreamError::Closed(reason)));
     }
 
     /// One look at an open line: a turn, or else waiting for what happens next.

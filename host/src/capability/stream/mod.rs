@@ -1,7 +1,8 @@
 //! `tutin:stream` for plugins: bytes over lines that the host owns.
 //!
 //! `link.rs` is what a device has of a line; `actor.rs` is the task that owns it, `exchange.rs` its requests; `framing.rs`, `reply.rs`,
-//! `turn.rs` and `audience.rs` decide what bytes mean, whose turn it is and who hears what; `transport.rs` is the outside.
+//! `turn.rs` and `audience.rs` decide what bytes mean, whose turn it is and who hears what; `opening.rs` and `transport.rs`
+//! are the way to the outside.
 
 mod actor;
 mod audience;
@@ -9,6 +10,7 @@ mod exchange;
 mod framing;
 mod functions;
 mod link;
+mod opening;
 mod reply;
 mod rule;
 mod seat;

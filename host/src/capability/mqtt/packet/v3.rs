@@ -63,6 +63,8 @@ pub(super) fn read(input: &mut BytesMut) -> Result<Option<Incoming>, String> {
                 keeps_retained: true,
             }),
             ConnectReturnCode::BadUserNamePassword => Err("bad user name or password".into()),
+            // What some brokers say of a bad password.
+            ConnectReturnCode::NotAuthorized => Err("not authorized (user, password, client_id)".into()),
             code => Err(words(&code)),
         }),
         Packet::Publish(publish) => Incoming::Publish(super::Publish {

@@ -127,6 +127,8 @@ fn connack(ack: v5::ConnAck) -> Result<super::ConnAck, String> {
             })
         }
         ConnectReturnCode::BadUserNamePassword => Err("bad user name or password".into()),
+        // What some brokers say of a bad password.
+        ConnectReturnCode::NotAuthorized => Err("not authorized (user, password, client_id)".into()),
         code => {
             let said = properties.and_then(|properties| properties.reason_string);
             Err(result(false, &code, said).err().unwrap_or_default())

@@ -238,7 +238,8 @@ async fn over_the_rate_nothing_is_read_and_nothing_is_lost() {
     }
     let elapsed = begun.elapsed();
     assert_eq!(found, (0..12).map(|number| new(&number.to_string())).collect::<Vec<_>>());
-    assert!(elapsed > Duration::from_millis(1900), "{elapsed:?} for twelve at five a second");
+    // The first second may have begun before the first message.
+    assert!(elapsed > Duration::from_secs(1), "{elapsed:?} for twelve at five a second");
 }
 
 #[tokio::test]

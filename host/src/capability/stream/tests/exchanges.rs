@@ -144,6 +144,22 @@ async fn a_line_that_is_gone_costs_no_time_and_comes_back() {
 }
 
 #[tokio::test]
+async fn one_who_closes_each_connection_at_once_is_not_flooded() {
+    let (listener, link) = instrument().await;
+    let mut count = 0;
+    let _ = tokio::time::timeout(Duration::from_millis(400), async {
+        loop {
+            drop(accept(&listener).await);
+            count += 1;
+        }
+    })
+    .await;
+    // Pauses of 20, 40, 80 and again 80 ms.
+    assert!((2..=7).contains(&count), "{count} connections");
+    assert!(!link.presence().is_open || link.presence().count <= 7);
+}
+
+#[tokio::test]
 async fn an_instrument_that_vanishes_without_a_goodbye_is_found_again() {
     let (listener, link) = instrument().await;
     // It is gone, and the system does not know: the connection stays open and nothing comes.
@@ -193,8 +209,8 @@ async fn nothing_is_connected_while_checking() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let link = lines(&connection_with(settings(tcp(listener.local_addr().unwrap())), Plug::Out), "d");
     let unplugged = StreamError::Closed(crate::capability::UNPLUGGED.into());
-    assert_eq!(link.request(b"?".to_vec(), next_frame()).await, Err(unplugged.clone()));
-    assert_eq!(link.send(b"?".to_vec()).await, Err(unplugged));
+    assert_eq!(soon(link.request(b"?".to_vec(), next_frame())).await, Err(unplugged.clone()));
+    assert_eq!(soon(link.send(b"?".to_vec())).await, Err(unplugged));
     let knock = tokio::time::timeout(Duration::from_millis(50), listener.accept()).await;
     assert!(knock.is_err(), "it connected");
 }

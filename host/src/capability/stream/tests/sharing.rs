@@ -41,12 +41,13 @@ async fn devices_on_a_line_take_turns() {
             }
         })
     };
-    let (one, other) = (ask_often("a"), ask_often("b"));
-    one.await.unwrap();
-    other.await.unwrap();
-    ask(&lines(&connection, "c"), "end\r", next_frame()).await.unwrap();
+    for asking in ["a", "b", "c"].map(ask_often) {
+        asking.await.unwrap();
+    }
+    ask(&lines(&connection, "d"), "end\r", next_frame()).await.unwrap();
     let heard = peer.await.unwrap();
-    assert!(heard.windows(2).all(|pair| pair[0] != pair[1]), "{heard:?}");
+    let is_fair = |turns: &[String]| turns[0] != turns[1] && turns[1] != turns[2] && turns[0] != turns[2];
+    assert!(heard.windows(3).all(is_fair), "{heard:?}");
 }
 
 #[tokio::test]
@@ -198,4 +199,35 @@ async fn a_scrap_on_the_line_does_not_spoil_the_next_reply() {
     line(&mut stream).await;
     stream.write_all(b"R\r").await.unwrap();
     assert_eq!(asked.await.unwrap(), Ok("R\r".into()));
+}
+
+#[test]
+fn what_all_have_heard_is_not_heard_again_when_an_exchange_lets_it_pass() {
+    use super::super::audience::{Audience, Seats};
+    use super::super::framing::Cut;
+    use super::super::seat::Seat;
+    use crate::capability::wire::Trace;
+    use crate::time::Timestamp;
+
+    // A frame is under way when one device's exchange begins; the other cuts by another rule.
+    let (seats, trace, mut audience) = (Seats::default(), Trace::new("line"), Audience::default());
+    let [asking, other] = ["a", "b"].map(|name| Arc::new(Seat::new(&name.into(), 9)));
+    asking.set_rule(ended_by(&[b"\r"]), Unasked::Waits);
+    other.set_rule(ended_by(&[b"\n"]), Unasked::Waits);
+    seats.add(&asking);
+    seats.add(&other);
+    audience.hear(&seats, &trace, b"W un", Timestamp(1));
+    let rule = asking.rule().unwrap();
+    let mut cutter = audience.lend(&rule);
+
+    let mut cuts = Vec::new();
+    b"asked\r".iter().for_each(|byte| cutter.push(*byte, Timestamp(2), &mut cuts));
+    let [Cut::Frame(frame)] = cuts.as_slice() else { panic!("{cuts:?}") };
+    audience.overhear(&seats, &rule, frame);
+    audience.give_back(cutter);
+    audience.hear(&seats, &trace, b"\n", Timestamp(3));
+
+    let heard = |seat: &Seat| seat.receive(9).frames.into_iter().map(|frame| frame.bytes).collect::<Vec<_>>();
+    assert_eq!(heard(&asking), [b"W unasked\r"]);
+    assert_eq!(heard(&other), [b"W unasked\r\n"]);
 }

@@ -47,6 +47,12 @@ impl Case {
         self.values.clone()
     }
 
+    /// The same with another setting.
+    pub fn with(mut self, setting: &str, value: impl Into<toml::Value>) -> Self {
+        self.settings.as_table_mut().unwrap().insert(setting.to_owned(), value.into());
+        self
+    }
+
     /// The device's table of settings, with its header.
     pub fn settings_of(&self, device: &str) -> String {
         let settings = toml::Table::from_iter([("settings".to_owned(), self.settings.clone())]);

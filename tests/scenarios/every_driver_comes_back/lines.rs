@@ -42,7 +42,7 @@ impl Peer for Instrument {
 
 struct Line {
     driver: &'static str,
-    case: &'static str,
+    case: Case,
     watched: &'static str,
     asked: &'static str,
     refusal: String,
@@ -52,7 +52,7 @@ struct Line {
 
 impl Line {
     fn row(self) -> Row {
-        let case = Case::read(self.driver, self.case);
+        let case = self.case;
         let played = Played::start(&case);
         let name = self.driver;
         let link = link(name, "stream_tcp", &played.address());
@@ -68,6 +68,7 @@ impl Line {
             device: name,
             configuration: link + &device(name, self.driver) + "\n" + &case.settings_of(name),
             interval: INTERVAL,
+            passing: &[],
             watched: self.watched,
             values: case.values(),
             excluded: self.excluded,
@@ -81,7 +82,7 @@ fn bayern_hessen() -> Row {
     let broken = "<STX>MD02 001 +2578+01 40 08 001 000045 002 +3581+01 40 08 002 000045 <ETX>2D";
     Line {
         driver: "bayern-hessen",
-        case: "serinus-40-faults",
+        case: Case::read("bayern-hessen", "serinus-40-faults"),
         watched: "no",
         asked: "<STX>DA<ETX>04",
         refusal: broken.to_owned(),
@@ -94,7 +95,7 @@ fn bayern_hessen() -> Row {
 fn ak_protocol() -> Row {
     Line {
         driver: "ak-protocol",
-        case: "cai-700-day",
+        case: Case::read("ak-protocol", "cai-700-day"),
         watched: "co",
         asked: "<STX> AKON K0<ETX>",
         refusal: "<STX> AKON 0 K0 NA<ETX>".to_owned(),
@@ -107,11 +108,11 @@ fn ak_protocol() -> Row {
 fn thermo_clink() -> Row {
     Line {
         driver: "thermo-clink",
-        case: "42i-with-sum",
+        case: Case::read("thermo-clink", "42i-with-sum"),
         watched: "no",
         asked: "<AA>no\r",
         refusal: with_sum("no bad cmd"),
-        impossible: with_sum("no 1E99 ppb"),
+        impossible: with_sum("no 1E999 ppb"),
         excluded: &[],
     }
     .row()
@@ -127,7 +128,7 @@ fn with_sum(text: &str) -> String {
 fn teledyne_ascii() -> Row {
     Line {
         driver: "teledyne-ascii",
-        case: "t200",
+        case: Case::read("teledyne-ascii", "t200").with("list_silence_ms", 100),
         watched: "nox",
         asked: "T LIST\r",
         refusal: "T 305:05:00 0412 NOX=XXXX PPB\r\n".to_owned(),

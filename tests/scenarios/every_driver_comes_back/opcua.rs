@@ -75,6 +75,7 @@ publishing_ms = 200
         device: "opcua-adi",
         configuration,
         interval: INTERVAL,
+        passing: &[],
         watched: "analyser_channel1_stream1_scaleddata",
         values: [(point(1), SCALED_VALUE), (point(2), 200.0)].into(),
         excluded: &[

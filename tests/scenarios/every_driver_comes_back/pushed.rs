@@ -143,6 +143,8 @@ pw = "{PASSWORD}"
 st = 31
 utc_offset = "+00:00"
 stale_after = 1
+answer_timeout = 1
+page_silence = 1
 units = {{ a21026 = "mg/m3", a19001 = "%" }}
 expected = ["a21026-Rtd", "a19001-Rtd"]
 "#,
@@ -155,6 +157,7 @@ expected = ["a21026-Rtd", "a19001-Rtd"]
         device: "hj212-station",
         configuration,
         interval: INTERVAL,
+        passing: &[],
         watched: "a21026_rtd",
         values: [("a21026_rtd".to_owned(), 286.25), ("a19001_rtd".to_owned(), 7.5)].into(),
         excluded: &[NOT_ASKED],
@@ -235,6 +238,7 @@ value = "co"
         device: "mqtt-json",
         configuration: mqtt_link("mqtt-json", between.address()) + &device,
         interval: INTERVAL,
+        passing: &[],
         watched: "no2",
         values: [("no2".to_owned(), 41.25), ("co".to_owned(), 7.5)].into(),
         excluded: &[NO_CHECK, NOT_ASKED],
@@ -326,6 +330,8 @@ points = [
         device: "sparkplug-b",
         configuration: mqtt_link("sparkplug-b", between.address()) + &device,
         interval: INTERVAL,
+        // The driver asks for births, and all is well until the next of them.
+        passing: &[Fault::Short, Fault::Garbage],
         watched: "no2",
         values: [("no2".to_owned(), 41.25), ("co".to_owned(), 7.5)].into(),
         excluded: &[NO_CHECK, NOT_ASKED],

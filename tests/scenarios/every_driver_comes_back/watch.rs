@@ -39,6 +39,11 @@ impl Seen {
         valid.map(|(id, ..)| id.as_str()).collect()
     }
 
+    /// Each point with its state.
+    pub fn states(&self) -> impl Iterator<Item = (String, &'static str)> {
+        self.readings.iter().map(|(id, state, _)| (id.clone(), state.name()))
+    }
+
     /// What is valid and is not what that point measures.
     pub fn wrong(&self, values: &BTreeMap<String, f64>) -> Vec<String> {
         let valid = self.readings.iter().filter(|(_, state, _)| *state == InstrumentState::Valid);

@@ -22,6 +22,8 @@ use crate::support::{SOON, blessed, journal};
 
 /// From one poll to the next, at devices that are asked.
 const INTERVAL: Duration = Duration::from_secs(1);
+/// At those that send by themselves: that nothing comes is seen after a second at the soonest (`stale_after`, `silence`), and then by the next poll.
+const SENT_INTERVAL: Duration = Duration::from_millis(1500);
 /// Longest wait for an answer.
 const TIMEOUT: Duration = Duration::from_millis(300);
 /// `reconnect_max` of every link.

@@ -1,15 +1,18 @@
-//! An analyser with an OPC UA server after the model for analysers (ADI), played by asyncua.
+//! An analyser with an OPC UA server whose variables are listed, played by asyncua.
 
 use std::net::SocketAddr;
 
-use super::{Fault, INTERVAL, Peer, Row, link_times};
-use crate::support::asyncua::{Asyncua, Plant};
+use super::{Fault, Peer, Row, SENT_INTERVAL, link_times};
+use crate::support::asyncua::{Asyncua, NAMESPACE, Plant};
 use crate::support::between::Between;
 
 pub const ROWS: &[fn() -> Row] = &[opcua_adi];
 
-const SCALED: &str = "DeviceSet/Analyser/Channel1/Stream1/ParameterSet/ScaledData";
-const SCALED_VALUE: f64 = 100.0;
+/// Variables that keep their value; it is their number.
+const NO2: (&str, f64) = ("s=browse.0.41", 41.0);
+const CO: (&str, f64) = ("s=browse.0.75", 75.0);
+/// BadDeviceFailure.
+const FAILED: u32 = 0x808B_0000;
 /// UncertainEngineeringUnitsExceeded.
 const EXCEEDED: u32 = 0x4094_0000;
 
@@ -26,8 +29,8 @@ impl Peer for Analyser {
             Fault::Silence => self.between.fall_silent(),
             Fault::Short => self.between.cut_short(),
             Fault::Garbage => self.between.make_noise(),
-            Fault::Refusal => self.server.set_health(1),
-            Fault::OutOfRange => self.server.set_status(SCALED, EXCEEDED),
+            Fault::Refusal => self.server.set_status(NO2.0, FAILED),
+            Fault::OutOfRange => self.server.set_status(NO2.0, EXCEEDED),
             Fault::Restart => self.server.vanish(),
             Fault::WrongCheck | Fault::Late => unreachable!("excluded"),
         }
@@ -35,8 +38,7 @@ impl Peer for Analyser {
 
     fn end(&mut self, fault: Fault) {
         match fault {
-            Fault::Refusal => self.server.set_health(0),
-            Fault::OutOfRange => self.server.set(SCALED, SCALED_VALUE),
+            Fault::Refusal | Fault::OutOfRange => self.server.set(NO2.0, NO2.1 as i64),
             Fault::Restart => self.server.restart(),
             _ => self.between.heal(),
         }
@@ -44,7 +46,7 @@ impl Peer for Analyser {
 }
 
 fn opcua_adi() -> Row {
-    let server = Asyncua::start(Plant { adi: true, ..Plant::default() });
+    let server = Asyncua::start(Plant { items: 0, histories: 0, browse: 100, ..Plant::default() });
     let between = Between::start(SocketAddr::from(([127, 0, 0, 1], server.port())));
     let configuration = format!(
         r#"
@@ -60,24 +62,28 @@ link = "opcua-adi"
 interval = "{}ms"
 
 [devices.opcua-adi.settings]
-only = ["*_scaleddata"]
+nodes = [
+    {{ id = "no2", node = "nsu={NAMESPACE};{}" }},
+    {{ id = "co", node = "nsu={NAMESPACE};{}" }},
+]
 sampling_ms = 100
 publishing_ms = 200
 "#,
         between.address(),
         link_times(),
-        INTERVAL.as_millis()
+        SENT_INTERVAL.as_millis(),
+        NO2.0,
+        CO.0
     );
-    let point = |channel: u8| format!("analyser_channel{channel}_stream1_scaleddata");
     Row {
         driver: "opcua-adi",
         over: "OPC UA",
         device: "opcua-adi",
         configuration,
-        interval: INTERVAL,
+        interval: SENT_INTERVAL,
         passing: &[],
-        watched: "analyser_channel1_stream1_scaleddata",
-        values: [(point(1), SCALED_VALUE), (point(2), 200.0)].into(),
+        watched: "no2",
+        values: [("no2".to_owned(), NO2.1), ("co".to_owned(), CO.1)].into(),
         excluded: &[
             (Fault::WrongCheck, "without security OPC UA has no check of its own"),
             (Fault::Late, "it is not asked for anything that could come late"),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 use tutin::time::Timestamp;
 
-use super::{Fault, Peer, Row, link_times};
+use super::{Fault, Peer, Row, SENT_INTERVAL, link_times};
 use crate::support::between::Between;
 use crate::support::hj212::{FrameFault, Hj212Logger};
 use crate::support::mosquitto::Mosquitto;
@@ -18,8 +18,6 @@ pub const ROWS: &[fn() -> Row] = &[hj212_station, mqtt_json, sparkplug_b];
 
 /// From one message to the next.
 const PERIOD: Duration = Duration::from_millis(200);
-/// Of devices that have a message to wait for: whoever sends is missed after a second at the soonest (`stale_after`), which a poll has to find out.
-const INTERVAL: Duration = Duration::from_millis(1500);
 
 const NOT_ASKED: (Fault, &str) = (Fault::Late, "it is not asked for anything that could come late");
 const NO_CHECK: (Fault, &str) = (Fault::WrongCheck, "MQTT has no check of its own");
@@ -136,6 +134,8 @@ listen = "127.0.0.1:{hub}"
 plugin = "hj212-station"
 link = "hj212-station"
 interval = "{}ms"
+# A page of history that is not answered holds up what is measured now for longer than two intervals.
+backfill = "0s"
 
 [devices.hj212-station.settings]
 mn = "{MN}"
@@ -143,20 +143,18 @@ pw = "{PASSWORD}"
 st = 31
 utc_offset = "+00:00"
 stale_after = 1
-answer_timeout = 1
-page_silence = 1
 units = {{ a21026 = "mg/m3", a19001 = "%" }}
 expected = ["a21026-Rtd", "a19001-Rtd"]
 "#,
         link_times(),
-        INTERVAL.as_millis()
+        SENT_INTERVAL.as_millis()
     );
     Row {
         driver: "hj212-station",
         over: "TCP, the station connects",
         device: "hj212-station",
         configuration,
-        interval: INTERVAL,
+        interval: SENT_INTERVAL,
         passing: &[],
         watched: "a21026_rtd",
         values: [("a21026_rtd".to_owned(), 286.25), ("a19001_rtd".to_owned(), 7.5)].into(),
@@ -230,14 +228,14 @@ quality = {{ path = "q", states = {{ "good" = "valid", "over" = "over_range" }},
 id = "co"
 value = "co"
 "#,
-        INTERVAL.as_millis()
+        SENT_INTERVAL.as_millis()
     );
     Row {
         driver: "mqtt-json",
         over: "MQTT",
         device: "mqtt-json",
         configuration: mqtt_link("mqtt-json", between.address()) + &device,
-        interval: INTERVAL,
+        interval: SENT_INTERVAL,
         passing: &[],
         watched: "no2",
         values: [("no2".to_owned(), 41.25), ("co".to_owned(), 7.5)].into(),
@@ -322,14 +320,14 @@ points = [
     {{ id = "co", metric = "plant/edge/gas/CO", unit = "[ppm]" }},
 ]
 "#,
-        INTERVAL.as_millis()
+        SENT_INTERVAL.as_millis()
     );
     Row {
         driver: "sparkplug-b",
         over: "MQTT",
         device: "sparkplug-b",
         configuration: mqtt_link("sparkplug-b", between.address()) + &device,
-        interval: INTERVAL,
+        interval: SENT_INTERVAL,
         // The driver asks for births, and all is well until the next of them.
         passing: &[Fault::Short, Fault::Garbage],
         watched: "no2",

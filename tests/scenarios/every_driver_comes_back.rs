@@ -148,7 +148,9 @@ impl Row {
             }
         }
         let polls = watch.since(self.device, 0);
-        complaints.extend(polls.iter().flat_map(|poll| poll.wrong(&self.values)).map(|what| format!("{}: {what}", self.device)));
+        complaints.extend(
+            polls.iter().flat_map(|poll| poll.wrong(&self.values)).map(|what| format!("{}: {what}", self.device)),
+        );
         (cells, complaints)
     }
 
@@ -235,7 +237,10 @@ fn every_driver_shows_every_fault_and_comes_back() {
         let running: Vec<_> = rows.iter_mut().map(|row| scope.spawn(move || row.run(watch))).collect();
         let results = running.into_iter().map(|row| row.join()).collect::<Vec<_>>();
         watch.end();
-        results.into_iter().map(|result| result.unwrap_or_else(|_| (Vec::new(), vec!["a peer failed".to_owned()]))).collect()
+        results
+            .into_iter()
+            .map(|result| result.unwrap_or_else(|_| (Vec::new(), vec!["a peer failed".to_owned()])))
+            .collect()
     });
 
     let complaints: Vec<&String> = results.iter().flat_map(|(_, complaints)| complaints).collect();

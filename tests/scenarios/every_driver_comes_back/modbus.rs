@@ -71,7 +71,8 @@ fn teledyne_t() -> Row {
         ("internal_box_temp", 66),
     ];
     let value = |address| f64::from(t200::value_at(address));
-    let peer = Modbus { peer, line: None, address: t200::NO2_R1, good: t200::value_at(t200::NO2_R1), impossible: f32::NAN };
+    let peer =
+        Modbus { peer, line: None, address: t200::NO2_R1, good: t200::value_at(t200::NO2_R1), impossible: f32::NAN };
     Row {
         driver: "teledyne-t",
         over: "Modbus TCP",

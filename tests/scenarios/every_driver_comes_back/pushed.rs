@@ -88,7 +88,11 @@ struct Station {
 impl Peer for Station {
     fn begin(&mut self, fault: Fault) {
         if !break_network(&self.between, fault) {
-            let work = |logger: &mut Hj212Logger| if fault == Fault::Restart { logger.vanish() };
+            let work = |logger: &mut Hj212Logger| {
+                if fault == Fault::Restart {
+                    logger.vanish()
+                }
+            };
             self.feed.change(Some(fault), work);
         }
     }
@@ -171,14 +175,22 @@ struct Topic {
 impl Peer for Topic {
     fn begin(&mut self, fault: Fault) {
         if !break_network(&self.between, fault) {
-            let work = |broker: &mut Mosquitto| if fault == Fault::Restart { broker.kill() };
+            let work = |broker: &mut Mosquitto| {
+                if fault == Fault::Restart {
+                    broker.kill()
+                }
+            };
             self.feed.change(Some(fault), work);
         }
     }
 
     fn end(&mut self, fault: Fault) {
         self.between.heal();
-        let work = |broker: &mut Mosquitto| if fault == Fault::Restart { broker.restart() };
+        let work = |broker: &mut Mosquitto| {
+            if fault == Fault::Restart {
+                broker.restart()
+            }
+        };
         self.feed.change(None, work);
     }
 }

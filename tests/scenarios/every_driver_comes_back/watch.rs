@@ -104,7 +104,13 @@ impl Watch {
     }
 
     /// Waits for the first poll from `start` on that fits; each is asked about once, in order.
-    pub fn wait(&self, device: &str, start: usize, longest: Duration, mut fits: impl FnMut(&Seen) -> bool) -> Option<Seen> {
+    pub fn wait(
+        &self,
+        device: &str,
+        start: usize,
+        longest: Duration,
+        mut fits: impl FnMut(&Seen) -> bool,
+    ) -> Option<Seen> {
         let deadline = Instant::now() + longest;
         let mut next = start;
         let mut seen = self.seen.lock().unwrap();

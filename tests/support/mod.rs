@@ -6,6 +6,8 @@
 #![allow(dead_code, reason = "each part is whole, whichever of it the tests of the day need")]
 
 pub mod asyncua;
+pub mod between;
+pub mod blessed;
 pub mod certificates;
 pub mod configuration;
 pub mod disk;
@@ -15,6 +17,7 @@ pub mod journal;
 pub mod lines;
 pub mod mbpoll;
 pub mod mosquitto;
+pub mod played;
 pub mod ports;
 pub mod pymodbus;
 pub mod random;

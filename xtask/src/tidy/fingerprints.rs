@@ -96,7 +96,9 @@ fn package(path: &Path, folder: String) -> Result<Package> {
     let declared = declared.with_context(|| format!("{folder} has no file that says its package"))?;
     let (name, version) =
         declared.trim_end_matches(';').split_once('@').with_context(|| format!("{folder}: no version"))?;
-    Ok(Package { name: name.into(), version: version.into(), digest: digest(&files), folder })
+    // A name that is also a keyword of the language is written with a mark in front.
+    let name = name.replace('%', "");
+    Ok(Package { name, version: version.into(), digest: digest(&files), folder })
 }
 
 fn digest(files: &[(String, String)]) -> String {

@@ -164,7 +164,7 @@ fn thirty_two_devices_share_a_line_and_a_dead_one_costs_them_little() {
         let mean = counts.iter().sum::<usize>() / counts.len();
         assert!(counts.iter().all(|count| *count + 1 >= mean / 2 && *count <= mean * 2 + 1), "not fair: {counts:?}");
     }
-    blessed::agree("docs/plants/faults.md", "shares", &table, |table| first_cells(table));
+    blessed::agree("docs/plants/faults.md", "shares", &table, first_cells);
 }
 
 /// What was measured differs from run to run.

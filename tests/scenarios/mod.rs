@@ -13,6 +13,7 @@ mod lines_are_shared;
 mod mistakes_are_told_precisely;
 mod one_change_disturbs_one_thing;
 mod somebody_is_told;
+mod subscriptions_lose_nothing;
 mod values_are_kept_bit_for_bit;
 mod what_was_kept_can_be_shown;
 mod wrong_maps_are_told;

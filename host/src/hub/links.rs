@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::capability::wire::ConnectionState;
 use crate::capability::{Connection, Plug, Surroundings};
@@ -15,10 +16,20 @@ use crate::time::Timestamp;
 /// Shortest time between two entries about one link: a connection that flutters must not fill the journal.
 const FLUTTER: Duration = Duration::from_secs(5);
 
+/// Longest time for saying goodbye.
+const GOODBYE: Duration = Duration::from_secs(2);
+
 /// All connections.
 pub(super) struct Links {
     surroundings: Surroundings,
-    open: BTreeMap<Name, (model::Link, Connection)>,
+    open: BTreeMap<Name, Open>,
+}
+
+struct Open {
+    settings: model::Link,
+    connection: Connection,
+    /// Ends with the link: it holds the journal.
+    _recorder: AbortOnDropHandle<()>,
 }
 
 /// What connections of a hub with this configuration need to know.
@@ -38,34 +49,38 @@ impl Links {
 
     /// The connection of this name.
     pub(super) fn get(&self, name: &str) -> Option<&Connection> {
-        self.open.get(name).map(|(_, connection)| connection)
+        self.open.get(name).map(|open| &open.connection)
     }
 
     /// The connection of this name; a new one when there is none yet.
     pub(super) fn connect(&mut self, name: &str, settings: &model::Link, journal: &Journal) -> Connection {
-        if let Some((_, connection)) = self.open.get(name) {
-            return connection.clone();
+        if let Some(open) = self.open.get(name) {
+            return open.connection.clone();
         }
         let connection = Connection::new(name, settings, &self.surroundings);
-        tokio::spawn(record(name.to_owned(), connection.reporter().watch(), journal.clone()));
-        self.open.insert(name.to_owned(), (settings.clone(), connection.clone()));
+        let record = tokio::spawn(record(name.to_owned(), connection.reporter().watch(), journal.clone()));
+        let recorder = AbortOnDropHandle::new(record);
+        let open = Open { settings: settings.clone(), connection: connection.clone(), _recorder: recorder };
+        self.open.insert(name.to_owned(), open);
         connection
     }
 
     /// Closes those that the next configuration does not have, or has with other settings.
     pub(super) async fn retain(&mut self, next: &BTreeMap<Name, model::Link>) {
-        let stays = |name: &Name, settings: &model::Link| next.get(name) == Some(settings);
-        let gone: Vec<Name> = self
-            .open
-            .iter()
-            .filter(|(name, (settings, _))| !stays(name, settings))
-            .map(|(name, _)| name.clone())
-            .collect();
+        let stays = |name: &Name, open: &Open| next.get(name) == Some(&open.settings);
+        let gone: Vec<Name> =
+            self.open.iter().filter(|(name, open)| !stays(name, open)).map(|(name, _)| name.clone()).collect();
         for name in gone {
-            if let Some((_, connection)) = self.open.remove(&name) {
-                connection.close().await;
+            if let Some(open) = self.open.remove(&name) {
+                // Whoever is at the other end may not answer any more.
+                let _ = tokio::time::timeout(GOODBYE, open.connection.close()).await;
             }
         }
+    }
+
+    /// Closes all.
+    pub(super) async fn close(&mut self) {
+        self.retain(&BTreeMap::new()).await;
     }
 }
 

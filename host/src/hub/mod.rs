@@ -236,6 +236,7 @@ impl Hub {
         for (name, unit) in std::mem::take(&mut self.devices) {
             unit.end(&name, deadline).await;
         }
+        self.links.close().await;
         self.journal.event(Event::Stop { hub: self.config.hub.name.clone() }).await?;
         self.journal.flush().await?;
         self.reviser.end().await;

@@ -34,14 +34,6 @@ struct Outage {
     failures: u32,
 }
 
-/// What came of fetching a page.
-pub(super) enum Page {
-    /// There was nothing to fetch, or nothing came.
-    Nothing,
-    /// These readings.
-    Samples(PollSet),
-}
-
 impl Backfill {
     pub(super) fn new(spec: &DeviceSpec) -> Self {
         Backfill { reach: spec.backfill, heard: spec.unheard_since, outage: None }
@@ -63,11 +55,11 @@ impl Backfill {
     }
 
     /// Fetches the next page. What it brings must be durable before the page after it is asked for: asking may be the acknowledgement.
-    pub(super) async fn page(&mut self, spec: &DeviceSpec, opened: &mut Opened) -> Result<Page, OpenError> {
-        let Some(outage) = &mut self.outage else { return Ok(Page::Nothing) };
+    pub(super) async fn page(&mut self, spec: &DeviceSpec, opened: &mut Opened) -> Result<Option<PollSet>, OpenError> {
+        let Some(outage) = &mut self.outage else { return Ok(None) };
         if opened.features & FEATURE_BACKFILL == 0 {
             self.outage = None;
-            return Ok(Page::Nothing);
+            return Ok(None);
         }
         let name = &*spec.name;
         let answer = opened.driver.backfill(outage.begin.0, outage.end.0, &outage.next).await?;
@@ -76,7 +68,7 @@ impl Backfill {
             Err(failure @ (Failure::Unsupported(_) | Failure::Settings(_))) => {
                 info!(device = name, "no back-fill: {failure}");
                 self.outage = None;
-                return Ok(Page::Nothing);
+                return Ok(None);
             }
             Err(failure) => {
                 outage.failures += 1;
@@ -84,7 +76,7 @@ impl Backfill {
                     warn!(device = name, "back-fill of {} to {} given up: {failure}", outage.begin, outage.end);
                     self.outage = None;
                 }
-                return Ok(Page::Nothing);
+                return Ok(None);
             }
         };
         outage.failures = 0;
@@ -100,7 +92,7 @@ impl Backfill {
             Err(fault) => {
                 warn!(device = name, "back-fill given up, driver at fault: {fault}");
                 self.outage = None;
-                return Ok(Page::Nothing);
+                return Ok(None);
             }
         };
         outage.samples += rows;
@@ -109,7 +101,7 @@ impl Backfill {
             info!(device = name, "back-fill of {} to {}: {} samples", outage.begin, outage.end, outage.samples);
             self.outage = None;
         }
-        Ok(if set.is_empty() { Page::Nothing } else { Page::Samples(set) })
+        Ok(Some(set).filter(|set| !set.is_empty()))
     }
 }
 

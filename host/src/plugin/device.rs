@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use super::backfill::{Backfill, Page};
+use super::backfill::Backfill;
 use super::batch;
 use super::bells::Bells;
 use super::instance::{CallError, Failure};
@@ -274,13 +274,10 @@ impl<O: Outlet> Task<O> {
         if self.status.borrow().phase != Phase::Running {
             return Ok(());
         }
-        match self.backfill.page(&self.spec, opened).await? {
-            Page::Nothing => {}
-            Page::Samples(set) => {
-                self.catalog = Some(Arc::clone(&opened.catalog));
-                self.outlet.put(Arc::new(set)).await;
-                self.outlet.kept().await;
-            }
+        if let Some(set) = self.backfill.page(&self.spec, opened).await? {
+            self.catalog = Some(Arc::clone(&opened.catalog));
+            self.outlet.put(Arc::new(set)).await;
+            self.outlet.kept().await;
         }
         Ok(())
     }

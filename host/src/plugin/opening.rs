@@ -74,7 +74,7 @@ pub struct Opened {
 
 /// Checks the plugin's imports against the grants, instantiates it and opens the device.
 pub async fn open(spec: &DeviceSpec) -> Result<Opened, OpenError> {
-    admission::check_link(&spec.plugin.wanted, &spec.name, &spec.link_type, &spec.granted)?;
+    admission::check_link(&spec.plugin.wanted, &spec.name, spec.link_type, &spec.granted)?;
     admission::check_grants(&spec.plugin.wanted, &spec.name, &spec.granted)?;
     let guest = Guest::new(Arc::clone(&spec.name), spec.links.clone(), spec.limits.clone());
     let description = spec.plugin.description(&spec.limits).await?;

@@ -11,11 +11,11 @@ pub mod settings;
 mod status;
 mod telegram;
 
-use tutin_sdk::stream::{Error, Exchange, Link, Stream, Unasked};
-use tutin_sdk::{Description, Driver, Failure, Point, Sample, Samples, State, Timestamp, log};
+use tutin_sdk::stream::{Error, Exchange, Stream, Unasked};
+use tutin_sdk::{Description, Driver, Failure, Point, PointKind, Sample, Samples, State, Timestamp, hex, log};
 
 use crate::plan::{Field, Plan};
-use crate::settings::{Kind, Read, Settings, StatusFrom};
+use crate::settings::{Read, Settings, StatusFrom};
 use crate::status::Status;
 use crate::telegram::{Fault, Refusal, Reply};
 
@@ -52,38 +52,6 @@ impl<L: Stream> AkProtocol<L> {
         Ok(AkProtocol { link, settings, plan, troubles: Vec::new() })
     }
 
-    /// Sends every command once. One that is refused costs its own points; a channel that does not answer costs its own; when nothing came,
-    /// the poll is lost.
-    pub fn read(&mut self) -> Result<Samples, Failure> {
-        let mut silent = Vec::new();
-        let mut answers: Vec<Result<Reply, Trouble>> = Vec::with_capacity(self.settings.reads.len());
-        for Read { code, channel, data, .. } in &self.settings.reads {
-            if let Some((_, trouble)) = silent.iter().find(|(silent, _)| silent == channel) {
-                answers.push(Err(Trouble::clone(trouble)));
-                continue;
-            }
-            match self.exchange(code, *channel, data) {
-                Ok(reply) => answers.push(Ok(reply)),
-                Err(Lost::Poll(failure)) => return Err(failure),
-                Err(Lost::One(trouble)) => {
-                    if trouble.state == State::CommError {
-                        silent.push((*channel, trouble.clone()));
-                    }
-                    answers.push(Err(trouble));
-                }
-            }
-        }
-        if let (true, Some(Err(trouble))) = (answers.iter().all(Result::is_err), answers.first()) {
-            return Err(trouble.failure.clone());
-        }
-        let mut troubles: Vec<String> =
-            answers.iter().filter_map(|answer| Some(answer.as_ref().err()?.failure.to_string())).collect();
-        let statuses = self.statuses(&answers, &mut troubles)?;
-        let samples = self.samples(&answers, &statuses, &mut troubles);
-        self.report(troubles);
-        Ok(samples)
-    }
-
     fn exchange(&self, code: &str, channel: u16, data: &str) -> Result<Reply, Lost> {
         let wording = telegram::wording(code, channel, data);
         let request = telegram::request(self.plan.filler, &wording);
@@ -94,7 +62,8 @@ impl<L: Stream> AkProtocol<L> {
                 _ => Lost::One(Trouble { failure: err.during(&wording), state }),
             }
         })?;
-        let told = |why: &str| Failure::device(format!("{wording}: {why}; the reply was {}", telegram::hex(&frame)));
+        let told =
+            |why: &str| Failure::device(format!("{wording}: {why}; the reply was {}", hex(&frame, telegram::SHOWN)));
         telegram::reply(&frame, code).map_err(|fault| match fault {
             Fault::OutOfStep(why) => Lost::Poll(told(&why)),
             Fault::Garbage(why) => Lost::One(Trouble { failure: told(&why), state: State::Fault }),
@@ -192,7 +161,7 @@ impl<L: Stream> AkProtocol<L> {
             return (f64::NAN, String::new(), State::Fault);
         };
         let is_marked = first.starts_with('#');
-        if field.kind == Kind::Text {
+        if field.kind == PointKind::Text {
             return (f64::NAN, from.join(" "), if is_marked { State::Fault } else { State::Valid });
         }
         let number = first.trim_start_matches('#');
@@ -213,32 +182,16 @@ impl<L: Stream> AkProtocol<L> {
         }
         self.troubles = troubles;
     }
-
-    /// Sends a command and waits for its echo.
-    pub fn run(&self, name: &str, arguments: &str) -> Result<String, Failure> {
-        let (code, channel, data) = commands::telegram(&self.settings, name, arguments)?;
-        match self.exchange(code, channel, &data) {
-            Ok(_) => {
-                Ok(format!("{} accepted; the running function shows when", telegram::wording(code, channel, &data)))
-            }
-            Err(Lost::Poll(failure) | Lost::One(Trouble { failure, .. })) => Err(failure),
-        }
-    }
-
-    /// The points.
-    pub fn list(&self) -> Vec<Point> {
-        self.plan.points.clone()
-    }
 }
 
-fn push(samples: &mut Samples, kind: Kind, sample: Sample, text: &str) {
+fn push(samples: &mut Samples, kind: PointKind, sample: Sample, text: &str) {
     match kind {
-        Kind::Number => samples.push(sample),
-        Kind::Text => samples.push_text(sample, text),
+        PointKind::Number => samples.push(sample),
+        PointKind::Text => samples.push_text(sample, text),
     }
 }
 
-impl Driver for AkProtocol<Link> {
+impl<L: Stream + 'static> Driver for AkProtocol<L> {
     type Settings = Settings;
 
     fn description() -> Description {
@@ -250,25 +203,57 @@ impl Driver for AkProtocol<Link> {
     }
 
     fn open(settings: Settings) -> Result<Self, Failure> {
-        AkProtocol::new(Link::open("main")?, settings)
+        AkProtocol::new(L::open("main")?, settings)
     }
 
     fn points(&self) -> Vec<Point> {
-        self.list()
+        self.plan.points.clone()
     }
 
     fn poll(&mut self, _now: Timestamp) -> Result<Samples, Failure> {
-        self.read()
+        // Sends every command once. One that is refused costs its own points; a channel that does not answer costs its own; when nothing came,
+        // the poll is lost.
+        let mut silent = Vec::new();
+        let mut answers: Vec<Result<Reply, Trouble>> = Vec::with_capacity(self.settings.reads.len());
+        for Read { code, channel, data, .. } in &self.settings.reads {
+            if let Some((_, trouble)) = silent.iter().find(|(silent, _)| silent == channel) {
+                answers.push(Err(Trouble::clone(trouble)));
+                continue;
+            }
+            match self.exchange(code, *channel, data) {
+                Ok(reply) => answers.push(Ok(reply)),
+                Err(Lost::Poll(failure)) => return Err(failure),
+                Err(Lost::One(trouble)) => {
+                    if trouble.state == State::CommError {
+                        silent.push((*channel, trouble.clone()));
+                    }
+                    answers.push(Err(trouble));
+                }
+            }
+        }
+        if let (true, Some(Err(trouble))) = (answers.iter().all(Result::is_err), answers.first()) {
+            return Err(trouble.failure.clone());
+        }
+        let mut troubles: Vec<String> =
+            answers.iter().filter_map(|answer| Some(answer.as_ref().err()?.failure.to_string())).collect();
+        let statuses = self.statuses(&answers, &mut troubles)?;
+        let samples = self.samples(&answers, &statuses, &mut troubles);
+        self.report(troubles);
+        Ok(samples)
     }
 
     fn command(&mut self, name: &str, arguments: &str) -> Result<String, Failure> {
-        self.run(name, arguments)
+        let (code, channel, data) = commands::telegram(&self.settings, name, arguments)?;
+        match self.exchange(code, channel, &data) {
+            Ok(_) => {
+                Ok(format!("{} accepted; the running function shows when", telegram::wording(code, channel, &data)))
+            }
+            Err(Lost::Poll(failure) | Lost::One(Trouble { failure, .. })) => Err(failure),
+        }
     }
 }
 
-tutin_sdk::export!(AkProtocol<Link>);
+tutin_sdk::export!(AkProtocol<tutin_sdk::stream::Link>);
 
-#[cfg(test)]
-mod cases;
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,9 @@
 //! The settings, checked, as a list of points and where each finds its field.
 
-use tutin_sdk::settings::wrong;
-use tutin_sdk::{Failure, Point, State};
+use tutin_sdk::settings::{check_id, wrong};
+use tutin_sdk::{Failure, Point, PointKind, State};
 
-use crate::settings::{Kind, PointSettings, Read, Settings, StatusFrom};
+use crate::settings::{PointSettings, Read, Settings, StatusFrom};
 
 /// What a poll does.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub(crate) struct Field {
     pub read: usize,
     /// Which field after the error digit, from 0.
     pub at: usize,
-    pub kind: Kind,
+    pub kind: PointKind,
     pub range: Option<[f64; 2]>,
     pub diagnostic: bool,
     /// Which status channel speaks of it.
@@ -98,8 +98,8 @@ impl Plan {
             self.fields.push(Field { id, read: index, at: field, kind, range, diagnostic, status });
             let label = point.label.as_ref().unwrap_or(&point.id);
             self.points.push(match point.kind {
-                Kind::Number => Point::number(&point.id, label, &point.unit),
-                Kind::Text => Point::text(&point.id, label),
+                PointKind::Number => Point::number(&point.id, label, &point.unit),
+                PointKind::Text => Point::text(&point.id, label),
             });
         }
         Ok(())
@@ -107,16 +107,14 @@ impl Plan {
 
     fn check(&self, at: &str, point: &PointSettings) -> Result<(), Failure> {
         let id = format!("{at}.id");
-        if !Point::is_id(&point.id) {
-            return Err(wrong(&id, "lower case letters, digits and _, starting with a letter, at most 64"));
-        }
+        check_id(&id, &point.id)?;
         if point.id.starts_with("status_k") || point.id.starts_with("errors_k") {
             return Err(wrong(&id, "status_kN and errors_kN are the plugin's own"));
         }
         if self.points.iter().any(|other| other.id == point.id) {
             return Err(wrong(&id, format_args!("{:?} is taken", point.id)));
         }
-        if point.kind == Kind::Text && (point.range.is_some() || !point.unit.is_empty()) {
+        if point.kind == PointKind::Text && (point.range.is_some() || !point.unit.is_empty()) {
             return Err(wrong(at, "a text has neither unit nor range"));
         }
         if let Some([low, high]) = point.range

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use tutin_sdk::State;
+use tutin_sdk::{PointKind, State};
 
 /// One AK instrument, or a system of several that answers under several channels.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -67,25 +67,14 @@ pub struct PointSettings {
     pub unit: String,
     /// Which field after the error digit, from 1. Default: the place in this list.
     pub field: Option<u8>,
-    /// `number` or `text`. Default number.
+    /// `number`, or `text`: this field and all after it. Default number.
     #[serde(rename = "type", default)]
-    pub kind: Kind,
+    pub kind: PointKind,
     /// Lowest and highest number that the instrument can show. What is outside is kept but is at fault: the protocol has no check sum. Default any.
     pub range: Option<[f64; 2]>,
     /// Whether running functions and errors leave this number as it is, as with a temperature of the instrument itself. Default false.
     #[serde(default)]
     pub diagnostic: bool,
-}
-
-/// What the field of a point is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// A number.
-    #[default]
-    Number,
-    /// Text: this field and all after it.
-    Text,
 }
 
 /// Where the status is asked for.

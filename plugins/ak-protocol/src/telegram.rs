@@ -10,8 +10,6 @@
 //! There is no check sum: the echo of the code and the shape are the only guards. Long data is broken by CR LF. Sources: Emerson NGA
 //! 2000 AK manual 90003752(1), p. 1-3 to 1-11; CAI 700M manual p. 152 and 153; Testo CU-2 manual p. 30 to 32.
 
-use std::fmt::Write;
-
 use tutin_sdk::stream::Framing;
 
 const STX: u8 = 0x02;
@@ -21,7 +19,7 @@ const ETX: u8 = 0x03;
 const LONGEST: u32 = 2048;
 
 /// Bytes of a telegram that an error message shows.
-const SHOWN: usize = 64;
+pub(crate) const SHOWN: usize = 64;
 
 /// What the instrument says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,19 +139,6 @@ fn refusal(data: &[String]) -> Option<Refusal> {
         [] => return None,
     };
     Refusal::ALL.into_iter().find(|refusal| refusal.word() == word)
-}
-
-/// The bytes in hexadecimal, cut to a length that people read.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    let mut shown = String::new();
-    for byte in bytes.iter().take(SHOWN) {
-        let gap = if shown.is_empty() { "" } else { " " };
-        let _ = write!(shown, "{gap}{byte:02X}");
-    }
-    if bytes.len() > SHOWN {
-        let _ = write!(shown, " … ({} bytes)", bytes.len());
-    }
-    shown
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! Instruments that answer what each test says, on a line in memory.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde_json::{Value, json};
+use tutin_sdk::case::{self, bytes};
 use tutin_sdk::stream::fake::Line;
 
 use super::*;
-use crate::cases::bytes;
 use crate::status::FUNCTIONS;
 
 /// An instrument that answers these requests (as in "AKON K0") with these texts, and no others.
@@ -34,7 +35,7 @@ fn open(line: &Line, changes: Value) -> Result<AkProtocol<Line>, Failure> {
 }
 
 fn read(answers: &[(&str, &str)], changes: Value) -> Result<Samples, Failure> {
-    open(&instrument(answers), changes).unwrap().read()
+    open(&instrument(answers), changes).unwrap().poll(Timestamp(0))
 }
 
 fn first(answers: &[(&str, &str)], changes: Value) -> Sample {
@@ -91,7 +92,7 @@ fn a_value_with_an_error_digit_is_judged_by_the_error_list() {
 fn the_error_list_is_asked_for_only_when_there_is_an_error() {
     let check = |akon: &str, astz: &str, expected: &[&str]| {
         let line = instrument(&[("AKON K0", akon), ("ASTZ K0", astz), ("ASTF K0", "ASTF 1 5")]);
-        open(&line, json!({})).unwrap().read().unwrap();
+        open(&line, json!({})).unwrap().poll(Timestamp(0)).unwrap();
         let sent: Vec<Vec<u8>> = expected.iter().map(|text| bytes(&format!("<STX> {text} K0<ETX>"))).collect();
         assert_eq!(line.sent(), sent, "{akon} {astz}");
     };
@@ -127,7 +128,7 @@ fn a_value_whose_function_is_unknown_is_not_valid() {
 fn an_instrument_without_status_commands_is_not_asked_for_them() {
     let none = json!({"status": "none", "standby": null});
     let line = instrument(&[("AKON K0", "AKON 0 1.5")]);
-    let samples = open(&line, none.clone()).unwrap().read().unwrap();
+    let samples = open(&line, none.clone()).unwrap().poll(Timestamp(0)).unwrap();
     assert_eq!((samples.len(), samples.iter().next().unwrap().state), (1, State::Valid));
     assert_eq!(line.sent().len(), 1);
     assert_eq!(first(&[("AKON K0", "AKON 1 1.5")], none).state, State::Fault);
@@ -188,7 +189,7 @@ fn what_is_doubted_is_told_with_the_point() {
         let reads = json!([{"code": "AKON", "points": [{"id": "co", "range": [0.0, 500.0]}]}]);
         let mut driver =
             open(&instrument(&[("AKON K0", &format!("AKON 0 {field}")), WELL]), json!({"reads": reads})).unwrap();
-        driver.read().unwrap();
+        driver.poll(Timestamp(0)).unwrap();
         assert_eq!(driver.troubles, expected, "{field}");
     };
     check("20", &[]);
@@ -260,7 +261,7 @@ fn an_answer_to_another_question_ends_the_poll_at_once() {
         {"code": "ADRU", "points": [{"id": "press"}]},
     ]);
     let line = instrument(&[("AKON K0", "AKON 0 1.5"), ("ATEM K0", "AKON 0 1.5"), ("ADRU K0", "ATEM 0 20")]);
-    let failure = open(&line, json!({"reads": reads})).unwrap().read().unwrap_err();
+    let failure = open(&line, json!({"reads": reads})).unwrap().poll(Timestamp(0)).unwrap_err();
     assert!(failure.to_string().starts_with("ATEM K0: ATEM was asked, \"AKON\" is answered"), "{failure}");
     assert_eq!(line.sent().len(), 2);
 }
@@ -273,7 +274,7 @@ fn a_silent_channel_is_asked_once_and_costs_only_itself() {
         {"code": "AKON", "channel": 1, "points": [{"id": "co"}]},
     ]);
     let line = instrument(&[("AKON K1", "AKON 0 1.5"), ("ASTZ K1", "ASTZ 0 SREM SMGA")]);
-    let samples = open(&line, json!({"reads": reads})).unwrap().read().unwrap();
+    let samples = open(&line, json!({"reads": reads})).unwrap().poll(Timestamp(0)).unwrap();
     let states: Vec<State> = samples.iter().take(3).map(|sample| sample.state).collect();
     assert_eq!(states, [State::CommError, State::CommError, State::Valid]);
     assert_eq!(line.sent().len(), 3);
@@ -288,7 +289,7 @@ fn a_lost_connection_ends_the_poll_at_once() {
     ]);
     let mut driver = open(&line, json!({"reads": reads})).unwrap();
     line.disconnect();
-    assert_eq!(driver.read(), Err(Failure::communication("AKON K1: no connection: unplugged")));
+    assert_eq!(driver.poll(Timestamp(0)), Err(Failure::communication("AKON K1: no connection: unplugged")));
     assert_eq!(line.sent().len(), 1);
 }
 
@@ -296,14 +297,14 @@ fn a_lost_connection_ends_the_poll_at_once() {
 fn an_instrument_that_restarts_is_read_again() {
     let line = instrument(&[("AKON K0", "AKON 0 1.5"), WELL]);
     let mut driver = open(&line, json!({})).unwrap();
-    let before = driver.read().unwrap();
+    let before = driver.poll(Timestamp(0)).unwrap();
     line.answers(|_| Err(Error::Timeout));
-    assert_eq!(driver.read().unwrap_err().code(), Failure::communication("").code());
+    assert_eq!(driver.poll(Timestamp(0)).unwrap_err().code(), Failure::communication("").code());
     line.answers(|request| {
         let is_value = request.starts_with(b"\x02 AKON");
         Ok(vec![bytes(if is_value { "<STX> AKON 0 1.5<ETX>" } else { "<STX> ASTZ 0 SREM SMGA<ETX>" })])
     });
-    assert_eq!(driver.read().unwrap().iter().next(), before.iter().next());
+    assert_eq!(driver.poll(Timestamp(0)).unwrap().iter().next(), before.iter().next());
 }
 
 #[test]
@@ -316,7 +317,7 @@ fn the_status_word_has_the_digit_and_three_error_numbers() {
 fn commands_are_sent_and_refusals_are_told_in_the_instruments_words() {
     let check = |name: &str, code: &str| {
         let line = instrument(&[(&format!("{code} K0"), &format!("{code} 0"))]);
-        open(&line, json!({})).unwrap().run(name, "").unwrap();
+        open(&line, json!({})).unwrap().command(name, "").unwrap();
         assert_eq!(line.sent(), [bytes(&format!("<STX> {code} K0<ETX>"))]);
     };
     check("remote", "SREM");
@@ -329,7 +330,7 @@ fn commands_are_sent_and_refusals_are_told_in_the_instruments_words() {
     check("reset", "SRES");
     let refused = |reply: &str| {
         let line = instrument(&[("SNGA K0 2", reply)]);
-        open(&line, json!({})).unwrap().run("zero-start", r#"{"data": "2"}"#).unwrap_err()
+        open(&line, json!({})).unwrap().command("zero-start", r#"{"data": "2"}"#).unwrap_err()
     };
     let text = "SNGA K0 2: OF: offline, the instrument is in manual mode";
     assert_eq!(refused("SNGA 0 K0 OF"), Failure::device(text));
@@ -348,9 +349,9 @@ fn wrong_commands_send_nothing() {
         {"code": "AKON", "channel": 2, "points": [{"id": "no"}]},
     ]);
     let line = instrument(&[]);
-    let driver = open(&line, json!({"reads": reads})).unwrap();
-    let check = |name: &str, arguments: &str, expected: &str| {
-        assert_eq!(driver.run(name, arguments), Err(Failure::unsupported(expected)));
+    let mut driver = open(&line, json!({"reads": reads})).unwrap();
+    let mut check = |name: &str, arguments: &str, expected: &str| {
+        assert_eq!(driver.command(name, arguments), Err(Failure::unsupported(expected)));
     };
     check("purge", "", "there is no command \"purge\"");
     check("measure", "", "arguments.channel: needed, the settings read several channels");
@@ -386,7 +387,7 @@ fn wrong_settings_are_named_by_member() {
     check(read(json!({"channel": 1000})), "settings.reads[0].channel: must be 0 to 999");
     check(read(json!({"data": "1\u{3}"})), "settings.reads[0].data: at most 60 printable characters");
     check(read(json!({"points": []})), "settings.reads[0].points: at least one");
-    let text = "settings.reads[0].points[1].id: lower case letters, digits and _, starting with a letter, at most 64";
+    let text = "settings.reads[0].points[1].id: \"CO\" is no id: lower case letters, digits and _, starting with a letter, at most 64";
     check(point(json!({"id": "CO"})), text);
     check(point(json!({"id": "a"})), "settings.reads[0].points[1].id: \"a\" is taken");
     let text = "settings.reads[0].points[1].id: status_kN and errors_kN are the plugin's own";
@@ -426,4 +427,13 @@ fn the_frames_on_file_are_read() {
     let request = |text: &str| captured(text);
     assert_eq!(request(include_str!("../frames/cai-astz-request.hex")), telegram::request(b' ', "ASTZ K0"));
     assert_eq!(request(include_str!("../frames/teom-areg-request.hex")), telegram::request(b'4', "AREG K0 245"));
+}
+
+#[test]
+fn the_instrument_of_every_case_is_understood() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
+
+    let played = case::play(&folder, AkProtocol::new).unwrap();
+
+    assert_eq!(played, 3);
 }

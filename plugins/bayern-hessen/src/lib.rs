@@ -12,9 +12,9 @@ mod reply;
 pub mod settings;
 mod status;
 
-use tutin_sdk::settings::wrong;
-use tutin_sdk::stream::{Error, Exchange, Link, Stream, Unasked};
-use tutin_sdk::{Description, Driver, Failure, Point, Sample, Samples, State, Timestamp, log};
+use tutin_sdk::settings::{check_id, wrong};
+use tutin_sdk::stream::{Error, Exchange, Stream, Unasked};
+use tutin_sdk::{Description, Driver, Failure, Point, Sample, Samples, State, Timestamp, hex, log};
 
 use crate::reply::Group;
 use crate::settings::{Channel, ReplyForm, Settings, Unlisted};
@@ -55,28 +55,6 @@ impl<L: Stream> BayernHessen<L> {
         Ok(BayernHessen { link, settings, form, flags, channels, troubles: Vec::new() })
     }
 
-    /// Asks every instrument once. One that does not answer costs its own points; when none does, the poll is lost.
-    pub fn read(&mut self) -> Result<Samples, Failure> {
-        let mut heard = Heard { groups: vec![None; self.channels.len()], ..Heard::default() };
-        let everyone = [None];
-        let asked: Vec<Option<u16>> = self.settings.ask.iter().copied().map(Some).collect();
-        for address in if asked.is_empty() { everyone.as_slice() } else { &asked } {
-            if self.has_answered(*address, &heard) {
-                continue;
-            }
-            match self.ask(*address) {
-                Ok(groups) => self.take(*address, groups, &mut heard),
-                Err((Error::Closed(_), failure)) => return Err(failure),
-                Err((_, failure)) => heard.failures.push((*address, failure)),
-            }
-        }
-        let has_nothing = heard.groups.iter().all(Option::is_none);
-        if let (true, Some((_, failure))) = (has_nothing, heard.failures.first()) {
-            return Err(failure.clone());
-        }
-        Ok(self.samples(heard))
-    }
-
     /// True when another instrument's reply brought this address along.
     fn has_answered(&self, address: Option<u16>, heard: &Heard) -> bool {
         let at = self.channels.iter().position(|channel| Some(channel.address) == address);
@@ -93,7 +71,7 @@ impl<L: Stream> BayernHessen<L> {
         let groups =
             frame::text(&frame, self.form).and_then(reply::groups).and_then(|groups| self.attribute(address, groups));
         groups.map_err(|why| {
-            let failure = Failure::device(format!("{text}: {why}; the reply was {}", frame::hex(&frame)));
+            let failure = Failure::device(format!("{text}: {why}; the reply was {}", hex(&frame, frame::SHOWN)));
             (Error::BadResponse(why), failure)
         })
     }
@@ -105,7 +83,9 @@ impl<L: Stream> BayernHessen<L> {
             _ => Vec::new(),
         };
         match instead.last() {
-            Some(frame) => Failure::device(format!("{text}: no values; what came was {}", frame::hex(&frame.bytes))),
+            Some(frame) => {
+                Failure::device(format!("{text}: no values; what came was {}", hex(&frame.bytes, frame::SHOWN)))
+            }
             None => err.during(text),
         }
     }
@@ -187,19 +167,6 @@ impl<L: Stream> BayernHessen<L> {
         }
         Sample::new(point, group.value).raw(group.raw).state(state).status(group.status.into())
     }
-
-    /// Sends a command.
-    pub fn run(&self, name: &str, arguments: &str) -> Result<String, Failure> {
-        commands::run(&self.link, &self.settings, name, arguments)
-    }
-
-    /// The points of the channels.
-    pub fn list(&self) -> Vec<Point> {
-        let point = |channel: &Channel| {
-            Point::number(&channel.id, channel.label.as_ref().unwrap_or(&channel.id), &channel.unit)
-        };
-        self.channels.iter().map(point).collect()
-    }
 }
 
 /// A channel of which no reply spoke: because its request failed, or because the instrument left it out.
@@ -234,12 +201,7 @@ fn check(settings: &Settings) -> Result<(), Failure> {
         if earlier.iter().any(|other| other.address == channel.address) {
             return Err(wrong(&format!("{at}.address"), format_args!("{} is taken", channel.address)));
         }
-        if !Point::is_id(&channel.id) {
-            return Err(wrong(
-                &format!("{at}.id"),
-                "lower case letters, digits and _, starting with a letter, at most 64",
-            ));
-        }
+        check_id(&format!("{at}.id"), &channel.id)?;
         if channel.id.starts_with("address_") && channel.id != unlisted(channel.address).id {
             return Err(wrong(&format!("{at}.id"), "address_N is kept for addresses that no channel has"));
         }
@@ -265,7 +227,7 @@ fn check(settings: &Settings) -> Result<(), Failure> {
     Ok(())
 }
 
-impl Driver for BayernHessen<Link> {
+impl<L: Stream + 'static> Driver for BayernHessen<L> {
     type Settings = Settings;
 
     fn description() -> Description {
@@ -277,25 +239,44 @@ impl Driver for BayernHessen<Link> {
     }
 
     fn open(settings: Settings) -> Result<Self, Failure> {
-        BayernHessen::new(Link::open("main")?, settings)
+        BayernHessen::new(L::open("main")?, settings)
     }
 
     fn points(&self) -> Vec<Point> {
-        self.list()
+        let point = |channel: &Channel| {
+            Point::number(&channel.id, channel.label.as_ref().unwrap_or(&channel.id), &channel.unit)
+        };
+        self.channels.iter().map(point).collect()
     }
 
     fn poll(&mut self, _now: Timestamp) -> Result<Samples, Failure> {
-        self.read()
+        // Asks every instrument once. One that does not answer costs its own points; when none does, the poll is lost.
+        let mut heard = Heard { groups: vec![None; self.channels.len()], ..Heard::default() };
+        let everyone = [None];
+        let asked: Vec<Option<u16>> = self.settings.ask.iter().copied().map(Some).collect();
+        for address in if asked.is_empty() { everyone.as_slice() } else { &asked } {
+            if self.has_answered(*address, &heard) {
+                continue;
+            }
+            match self.ask(*address) {
+                Ok(groups) => self.take(*address, groups, &mut heard),
+                Err((Error::Closed(_), failure)) => return Err(failure),
+                Err((_, failure)) => heard.failures.push((*address, failure)),
+            }
+        }
+        let has_nothing = heard.groups.iter().all(Option::is_none);
+        if let (true, Some((_, failure))) = (has_nothing, heard.failures.first()) {
+            return Err(failure.clone());
+        }
+        Ok(self.samples(heard))
     }
 
     fn command(&mut self, name: &str, arguments: &str) -> Result<String, Failure> {
-        self.run(name, arguments)
+        commands::run(&self.link, &self.settings, name, arguments)
     }
 }
 
-tutin_sdk::export!(BayernHessen<Link>);
+tutin_sdk::export!(BayernHessen<tutin_sdk::stream::Link>);
 
-#[cfg(test)]
-mod cases;
 #[cfg(test)]
 mod tests;

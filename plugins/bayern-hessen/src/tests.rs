@@ -1,10 +1,12 @@
 //! Instruments of every dialect, played on a line in memory.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
+use tutin_sdk::case::{self, bytes};
 use tutin_sdk::stream::fake::Line;
 
 use super::*;
-use crate::cases::bytes;
 use crate::settings::{Dialect, Terminator};
 
 /// A line on which everything is answered with this frame.
@@ -36,7 +38,7 @@ fn open(line: &Line, changes: Value) -> Result<BayernHessen<Line>, Failure> {
 }
 
 fn read(frame: &str, changes: Value) -> Result<Samples, Failure> {
-    open(&line(frame), changes).unwrap().read()
+    open(&line(frame), changes).unwrap().poll(Timestamp(0))
 }
 
 fn state(frame: &str, changes: Value) -> State {
@@ -159,7 +161,7 @@ fn a_value_in_another_unit_than_the_settings_say_is_at_fault() {
 fn what_is_wrong_is_told_with_the_point() {
     let channels = json!([{"address": 5, "id": "so2", "unit": "[ppb]"}, {"address": 6, "id": "h2s"}]);
     let mut driver = open(&line(&one("+1234+01", 0, 0)), json!({"channels": channels, "check_units": true})).unwrap();
-    driver.read().unwrap();
+    driver.poll(Timestamp(0)).unwrap();
     let unit = "so2: the status says a mass per volume, the settings say [ppb]";
     assert_eq!(driver.troubles, [unit, "h2s: no value of address 6 in the reply"]);
 }
@@ -176,7 +178,7 @@ fn a_reply_is_taken_in_the_form_that_the_settings_say() {
     let check = |request: &str, reply: Value, sent: &str, frame: &str| {
         let line = line(frame);
         let mut driver = open(&line, json!({"request": request, "reply": reply})).unwrap();
-        assert_eq!(driver.read().unwrap().iter().next().unwrap().value, 12.34, "{request} {reply}");
+        assert_eq!(driver.poll(Timestamp(0)).unwrap().iter().next().unwrap().value, 12.34, "{request} {reply}");
         assert_eq!(line.sent(), [bytes(sent)]);
     };
     let cr = one("+1234+01", 0, 0);
@@ -228,11 +230,11 @@ fn an_address_that_no_channel_has_becomes_a_point_and_stays_one() {
     let line = line(frame);
     let mut driver = open(&line, json!({})).unwrap();
 
-    let first = driver.read().unwrap();
+    let first = driver.poll(Timestamp(0)).unwrap();
     line.answers(|_| Ok(vec![bytes(&one("+1234+01", 0, 0))]));
-    let second = driver.read().unwrap();
+    let second = driver.poll(Timestamp(0)).unwrap();
 
-    assert_eq!(driver.list()[1], Point::number("address_9", "Address 9", ""));
+    assert_eq!(driver.points()[1], Point::number("address_9", "Address 9", ""));
     let mut announced = Samples::default();
     announced.points_changed();
     let is_announced = |samples: &Samples| format!("{samples:?}").contains("points_changed: true");
@@ -252,7 +254,7 @@ fn an_instrument_whose_value_came_along_is_not_asked_again() {
     let line = line("<STX>MD02 005 +1234+01 00 00 006 +5678+01 00 00 <CR>");
     let channels = json!([{"address": 5, "id": "no"}, {"address": 6, "id": "nox"}]);
 
-    open(&line, json!({"channels": channels, "ask": [5, 6], "padding": "blanks"})).unwrap().read().unwrap();
+    open(&line, json!({"channels": channels, "ask": [5, 6], "padding": "blanks"})).unwrap().poll(Timestamp(0)).unwrap();
 
     assert_eq!(line.sent(), [b"\x02DA  5\r"]);
 }
@@ -262,18 +264,18 @@ fn faults_on_the_line_are_told_apart() {
     assert_eq!(Failure::communication("").code(), 1);
     let line = Line::new(|_| Err(Error::Timeout));
     let mut driver = open(&line, json!({})).unwrap();
-    assert_eq!(driver.read(), Err(Failure::communication("DA: timeout")));
+    assert_eq!(driver.poll(Timestamp(0)), Err(Failure::communication("DA: timeout")));
     line.disconnect();
-    assert_eq!(driver.read(), Err(Failure::communication("DA: no connection: unplugged")));
+    assert_eq!(driver.poll(Timestamp(0)), Err(Failure::communication("DA: no connection: unplugged")));
     line.connect();
     line.answers(|_| Ok(vec![b"\x02QQ\r".to_vec()]));
-    assert_eq!(driver.read(), Err(Failure::device("DA: no values; what came was 02 51 51 0D")));
+    assert_eq!(driver.poll(Timestamp(0)), Err(Failure::device("DA: no values; what came was 02 51 51 0D")));
     line.answers(|_| Err(Error::BadResponse("a frame of 5000 bytes".into())));
-    assert_eq!(driver.read(), Err(Failure::device("DA: bad response: a frame of 5000 bytes")));
+    assert_eq!(driver.poll(Timestamp(0)), Err(Failure::device("DA: bad response: a frame of 5000 bytes")));
     line.answers(|_| Ok(vec![b"\x02MD\xff\r".to_vec()]));
-    assert_eq!(driver.read(), Err(Failure::device("DA: not text; the reply was 02 4D 44 FF 0D")));
+    assert_eq!(driver.poll(Timestamp(0)), Err(Failure::device("DA: not text; the reply was 02 4D 44 FF 0D")));
     line.answers(|_| Ok(vec![bytes(&one("+1234+01", 0, 0))]));
-    assert_eq!(driver.read().unwrap().iter().next().unwrap().state, State::Valid);
+    assert_eq!(driver.poll(Timestamp(0)).unwrap().iter().next().unwrap().state, State::Valid);
 }
 
 #[test]
@@ -281,7 +283,7 @@ fn a_lost_connection_ends_the_poll_at_once() {
     let line = line("");
     let mut driver = open(&line, json!({"ask": [5, 6]})).unwrap();
     line.disconnect();
-    assert_eq!(driver.read(), Err(Failure::communication("DA005: no connection: unplugged")));
+    assert_eq!(driver.poll(Timestamp(0)), Err(Failure::communication("DA005: no connection: unplugged")));
     assert_eq!(line.sent().len(), 1);
 }
 
@@ -296,15 +298,15 @@ fn a_wrong_block_check_names_both() {
 fn commands_are_sent_and_not_waited_for() {
     let check = |name: &str, changes: Value, arguments: &str, sent: &[u8]| {
         let line = Line::pushing();
-        open(&line, changes).unwrap().run(name, arguments).unwrap();
+        open(&line, changes).unwrap().command(name, arguments).unwrap();
         assert_eq!(line.sent(), [sent]);
     };
     check("zero-start", json!({"request": "check"}), "", b"\x02ST005 N\x035D");
     check("measure", json!({"request": "check"}), "", b"\x02ST005 M\x035E");
     check("span-start", json!({}), r#"{"address": 5}"#, b"\x02ST005 K\r");
     check("background-start", json!({"ask": [843]}), r#"{"address": 843}"#, b"\x02ST843 S\r");
-    let driver = open(&Line::pushing(), json!({"ask": [7]})).unwrap();
-    let refused = |name: &str, arguments: &str| driver.run(name, arguments).unwrap_err();
+    let mut driver = open(&Line::pushing(), json!({"ask": [7]})).unwrap();
+    let mut refused = |name: &str, arguments: &str| driver.command(name, arguments).unwrap_err();
     assert_eq!(refused("purge", ""), Failure::unsupported("there is no command \"purge\""));
     let text = "arguments.address: needed, the settings name several addresses";
     assert_eq!(refused("measure", ""), Failure::unsupported(text));
@@ -315,11 +317,11 @@ fn commands_are_sent_and_not_waited_for() {
 
 #[test]
 fn every_described_command_exists() {
-    let driver = open(&Line::pushing(), json!({})).unwrap();
+    let mut driver = open(&Line::pushing(), json!({})).unwrap();
     let description = commands::describe(Description::new("x", "0"));
     let names: Vec<&str> = description.commands().collect();
     assert_eq!(names, ["zero-start", "span-start", "measure", "background-start"]);
-    assert!(names.iter().all(|name| driver.run(name, "").is_ok()));
+    assert!(names.iter().all(|name| driver.command(name, "").is_ok()));
 }
 
 #[test]
@@ -333,7 +335,7 @@ fn wrong_settings_are_named_by_member() {
     check(json!({"channels": twice}), "settings.channels[1].address: 1 is taken");
     let twice = json!([{"address": 1, "id": "a"}, {"address": 2, "id": "a"}]);
     check(json!({"channels": twice}), "settings.channels[1].id: \"a\" is taken");
-    let text = "settings.channels[0].id: lower case letters, digits and _, starting with a letter, at most 64";
+    let text = "settings.channels[0].id: \"SO2\" is no id: lower case letters, digits and _, starting with a letter, at most 64";
     check(json!({"channels": [{"address": 1, "id": "SO2"}]}), text);
     let text = "settings.channels[0].id: address_N is kept for addresses that no channel has";
     check(json!({"channels": [{"address": 1, "id": "address_2"}]}), text);
@@ -400,4 +402,13 @@ fn the_name_of_a_dialect_is_that_of_its_instruments() {
     check("teledyne", Dialect::Teledyne);
     check("teledyne_t360", Dialect::TeledyneT360);
     check("own", Dialect::Own);
+}
+
+#[test]
+fn the_instrument_of_every_case_is_understood() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
+
+    let played = case::play(&folder, BayernHessen::new).unwrap();
+
+    assert_eq!(played, 4);
 }

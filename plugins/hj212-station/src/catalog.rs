@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
 use tutin_sdk::{Point, PointKind};
 
 use crate::pollutants::{self, Period};
@@ -21,15 +20,6 @@ pub(crate) struct Catalog {
     positions: BTreeMap<String, u16>,
     units: BTreeMap<String, String>,
     changed: bool,
-}
-
-/// A point as a snapshot keeps it.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Kept {
-    id: String,
-    label: String,
-    unit: String,
-    is_text: bool,
 }
 
 impl Catalog {
@@ -68,24 +58,16 @@ impl Catalog {
     }
 
     /// What the next instance needs to know.
-    pub fn kept(&self) -> Vec<Kept> {
-        let keep = |point: &Point| Kept {
-            id: point.id.clone(),
-            label: point.label.clone(),
-            unit: point.unit.clone(),
-            is_text: point.kind == PointKind::Text,
-        };
-        self.points.iter().map(keep).collect()
+    pub fn kept(&self) -> Vec<Point> {
+        self.points.clone()
     }
 
     /// Takes over what the last instance knew, and says where each of it is now.
-    pub fn restore(&mut self, kept: Vec<Kept>) -> Vec<Option<u16>> {
+    pub fn restore(&mut self, kept: Vec<Point>) -> Vec<Option<u16>> {
         let mut places = Vec::with_capacity(kept.len());
-        for Kept { id, label, unit, is_text } in kept {
-            let kind = if is_text { PointKind::Text } else { PointKind::Number };
-            let known = self.positions.get(&id).copied();
-            let add = || Point::is_id(&id).then_some(Point { id: id.clone(), label, unit, kind });
-            places.push(known.or_else(|| add().and_then(|point| self.add(point))));
+        for point in kept {
+            let known = self.positions.get(&point.id).copied();
+            places.push(known.or_else(|| if Point::is_id(&point.id) { self.add(point) } else { None }));
         }
         places
     }

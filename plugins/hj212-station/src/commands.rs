@@ -7,7 +7,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tutin_sdk::stream::{Exchange, Stream};
-use tutin_sdk::{Description, Failure, Samples, Timestamp, log, settings};
+use tutin_sdk::{Description, Failure, Samples, Timestamp, hex, log, settings};
 
 use crate::packet::{self, Packet};
 use crate::settings::Edition;
@@ -85,7 +85,7 @@ pub(crate) fn describe(description: Description) -> Description {
 
 impl<L: Stream> Hj212Station<L> {
     /// Carries out a command.
-    pub fn run(&mut self, name: &str, arguments: &str) -> Result<String, Failure> {
+    pub(crate) fn run(&mut self, name: &str, arguments: &str) -> Result<String, Failure> {
         let (cn, content) = match name {
             "set-clock" => {
                 let clock: Clock = settings::arguments(arguments)?;
@@ -141,8 +141,9 @@ impl<L: Stream> Hj212Station<L> {
         let mut words = Vec::new();
         for frame in &frames {
             let packet = frame::unwrap(frame).and_then(Packet::read);
-            let packet = packet
-                .map_err(|why| Failure::device(format!("command {cn}: answer with {why}: {}", frame::shown(frame))))?;
+            let packet = packet.map_err(|why| {
+                Failure::device(format!("command {cn}: answer with {why}: {}", hex(frame, frame::SHOWN)))
+            })?;
             let Some(answer) = message::answer(&packet) else {
                 log::warn(&format!("command {cn} was answered by command {}", packet.cn));
                 continue;

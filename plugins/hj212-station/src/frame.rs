@@ -18,7 +18,7 @@ const AROUND: u16 = 12;
 const LONGEST: u32 = 9999 + AROUND as u32;
 
 /// So much of a frame is shown: it ends before the password.
-const SHOWN: usize = 32;
+pub(crate) const SHOWN: usize = 32;
 
 /// How the host cuts frames.
 pub(crate) fn framing() -> Framing {
@@ -44,13 +44,6 @@ pub(crate) fn unwrap(frame: &[u8]) -> Result<&str, String> {
     }
     let expected = format!("{:04X}", crc(body.as_bytes()));
     if sum.eq_ignore_ascii_case(&expected) { Ok(body) } else { Err(format!("check sum {sum} instead of {expected}")) }
-}
-
-/// What came, for a line in the log: hexadecimal, cut to a sane length.
-pub(crate) fn shown(frame: &[u8]) -> String {
-    let shown: Vec<String> = frame.iter().take(SHOWN).map(|byte| format!("{byte:02x}")).collect();
-    let rest = frame.len().saturating_sub(SHOWN);
-    if rest == 0 { shown.join(" ") } else { format!("{} and {rest} bytes more", shown.join(" ")) }
 }
 
 fn crc(bytes: &[u8]) -> u16 {

@@ -8,6 +8,7 @@
 //! Source: HJ 212-2017, 5.3 and table 9 (2031, 2051, 2061 with BeginTime and EndTime).
 
 use serde::{Deserialize, Serialize};
+use tutin_sdk::clock::SECOND;
 use tutin_sdk::stream::{Error, Frame, Stream};
 use tutin_sdk::{Failure, History, Samples, Timestamp};
 
@@ -15,7 +16,7 @@ use crate::packet::Packet;
 use crate::pollutants::Period;
 use crate::settings::Average;
 use crate::status::Answer;
-use crate::{Hj212Station, SECOND, clock, content, frame, message};
+use crate::{Hj212Station, clock, content, frame, message};
 
 /// Most messages that are waited for at once.
 const MESSAGES: u32 = 1000;
@@ -80,7 +81,7 @@ struct Part {
 
 impl<L: Stream> Hj212Station<L> {
     /// The next page.
-    pub fn page(&mut self, begin: Timestamp, end: Timestamp, next: &str) -> Result<History, Failure> {
+    pub(crate) fn page(&mut self, begin: Timestamp, end: Timestamp, next: &str) -> Result<History, Failure> {
         let mut place = if next.is_empty() {
             Place { average: 0, from: begin.0, come: begin.0, qn: None, due: Vec::new(), is_done: false, tries: 0 }
         } else {

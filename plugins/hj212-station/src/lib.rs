@@ -22,17 +22,17 @@ mod status;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use tutin_sdk::stream::{Exchange, Frame, Incoming, Link, Stream, Unasked};
-use tutin_sdk::{Description, Driver, Failure, History, Point, PointKind, Sample, Samples, State, Timestamp, log};
+use tutin_sdk::clock::SECOND;
+use tutin_sdk::stream::{Exchange, Frame, Incoming, Stream, Unasked};
+use tutin_sdk::{Description, Driver, Failure, History, Point, PointKind, Sample, Samples, State, Timestamp, hex, log};
 
-use crate::catalog::{Catalog, Kept, LAST_ANSWER, REFUSED};
+use crate::catalog::{Catalog, LAST_ANSWER, REFUSED};
 use crate::pollutants::Period;
 use crate::seen::Seen;
 use crate::settings::Settings;
 
 /// Most messages in one poll; what remains is taken in the next, which follows at once.
 const MESSAGES: u32 = 100;
-const SECOND: i64 = 1_000_000_000;
 
 /// The driver.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ pub struct Hj212Station<L> {
 /// What the next instance takes over.
 #[derive(Debug, Serialize, Deserialize)]
 struct Snapshot {
-    points: Vec<Kept>,
+    points: Vec<Point>,
     seen: Seen,
     refused: u64,
     /// Real-time values that are waited for.
@@ -108,34 +108,6 @@ impl<L: Stream> Hj212Station<L> {
         }
         driver.catalog.told();
         Ok(driver)
-    }
-
-    /// The points so far.
-    pub fn list(&self) -> Vec<Point> {
-        self.catalog.points()
-    }
-
-    /// Takes what the station has sent since the last poll.
-    pub fn read(&mut self, now: Timestamp) -> Result<Samples, Failure> {
-        self.begin(now);
-        let incoming = self.link.receive(MESSAGES).map_err(|err| err.during("messages of the station"))?;
-        let mut samples = Samples::default();
-        for frame in std::mem::take(&mut self.pending) {
-            self.take(&frame, message::Source::History, &mut samples);
-        }
-        self.note(&incoming);
-        for frame in &incoming.frames {
-            self.take(frame, message::Source::Line, &mut samples);
-        }
-        self.set_clock(now, &mut samples);
-        self.tell_silence(now, &mut samples)?;
-        self.tell_refused(now, &mut samples);
-        if incoming.more {
-            samples.more_to_come();
-        }
-        self.mark_changed(&mut samples);
-        self.catalog.told();
-        Ok(samples)
     }
 
     fn begin(&mut self, now: Timestamp) {
@@ -205,27 +177,8 @@ impl<L: Stream> Hj212Station<L> {
 
     fn refuse(&mut self, bytes: &[u8], why: &str) {
         self.refused += 1;
-        log::warn(&format!("a message that cannot be used, {why}: {}", frame::shown(bytes)));
+        log::warn(&format!("a message that cannot be used, {why}: {}", hex(bytes, frame::SHOWN)));
         self.last_refusal = Some(why.to_owned());
-    }
-
-    /// What the next instance takes over.
-    pub fn keep(&self) -> Vec<u8> {
-        let (points, live) = (self.catalog.kept(), self.due.keys().copied().collect());
-        let snapshot = Snapshot { points, seen: self.seen.clone(), refused: self.refused, live };
-        serde_json::to_vec(&snapshot).unwrap_or_default()
-    }
-
-    /// Takes over from the last instance. Real-time values that it knew are waited for.
-    pub fn take_over(&mut self, state: &[u8]) -> Result<(), Failure> {
-        let snapshot: Snapshot =
-            serde_json::from_slice(state).map_err(|err| Failure::internal(format!("snapshot: {err}")))?;
-        let places = self.catalog.restore(snapshot.points);
-        let live = snapshot.live.iter().filter_map(|old| places.get(usize::from(*old)).copied().flatten());
-        self.due.extend(live.map(|position| (position, i64::MAX)));
-        self.seen = snapshot.seen.indexed();
-        self.refused = snapshot.refused;
-        Ok(())
     }
 
     fn exchange(&self) -> Exchange {
@@ -233,7 +186,7 @@ impl<L: Stream> Hj212Station<L> {
     }
 }
 
-impl Driver for Hj212Station<Link> {
+impl<L: Stream + 'static> Driver for Hj212Station<L> {
     type Settings = Settings;
 
     fn description() -> Description {
@@ -246,15 +199,33 @@ impl Driver for Hj212Station<Link> {
     }
 
     fn open(settings: Settings) -> Result<Self, Failure> {
-        Hj212Station::new(Link::open("main")?, settings)
+        Hj212Station::new(L::open("main")?, settings)
     }
 
     fn points(&self) -> Vec<Point> {
-        self.list()
+        self.catalog.points()
     }
 
     fn poll(&mut self, now: Timestamp) -> Result<Samples, Failure> {
-        self.read(now)
+        self.begin(now);
+        let incoming = self.link.receive(MESSAGES).map_err(|err| err.during("messages of the station"))?;
+        let mut samples = Samples::default();
+        for frame in std::mem::take(&mut self.pending) {
+            self.take(&frame, message::Source::History, &mut samples);
+        }
+        self.note(&incoming);
+        for frame in &incoming.frames {
+            self.take(frame, message::Source::Line, &mut samples);
+        }
+        self.set_clock(now, &mut samples);
+        self.tell_silence(now, &mut samples)?;
+        self.tell_refused(now, &mut samples);
+        if incoming.more {
+            samples.more_to_come();
+        }
+        self.mark_changed(&mut samples);
+        self.catalog.told();
+        Ok(samples)
     }
 
     fn backfill(&mut self, begin: Timestamp, end: Timestamp, next: &str) -> Result<History, Failure> {
@@ -266,15 +237,25 @@ impl Driver for Hj212Station<Link> {
     }
 
     fn snapshot(&self) -> Vec<u8> {
-        self.keep()
+        let (points, live) = (self.catalog.kept(), self.due.keys().copied().collect());
+        let snapshot = Snapshot { points, seen: self.seen.clone(), refused: self.refused, live };
+        serde_json::to_vec(&snapshot).unwrap_or_default()
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<(), Failure> {
-        self.take_over(state)
+        let snapshot: Snapshot =
+            serde_json::from_slice(state).map_err(|err| Failure::internal(format!("snapshot: {err}")))?;
+        let places = self.catalog.restore(snapshot.points);
+        let live = snapshot.live.iter().filter_map(|old| places.get(usize::from(*old)).copied().flatten());
+        // Real-time values that the last instance knew are waited for.
+        self.due.extend(live.map(|position| (position, i64::MAX)));
+        self.seen = snapshot.seen.indexed();
+        self.refused = snapshot.refused;
+        Ok(())
     }
 }
 
-tutin_sdk::export!(Hj212Station<Link>);
+tutin_sdk::export!(Hj212Station<tutin_sdk::stream::Link>);
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! One message becomes samples and an acknowledgement.
 
+use tutin_sdk::clock::SECOND;
 use tutin_sdk::stream::{Frame, Stream};
 use tutin_sdk::{PointKind, Qualifier, Qualifiers, Sample, Samples, State, Timestamp, log};
 
@@ -8,7 +9,7 @@ use crate::packet::{self, Packet};
 use crate::pollutants::Period;
 use crate::settings::Average;
 use crate::status::{self, Answer};
-use crate::{Hj212Station, SECOND, clock, frame};
+use crate::{Hj212Station, clock, frame};
 
 /// System code of answers.
 const SYSTEM: &str = "91";

@@ -5,10 +5,9 @@ use std::fmt;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use tutin_sdk::settings::wrong;
+use tutin_sdk::clock::UtcOffset;
+use tutin_sdk::settings::{within, wrong};
 use tutin_sdk::{Failure, State};
-
-use crate::clock::UtcOffset;
 
 /// A station that speaks HJ 212.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -154,12 +153,12 @@ impl Settings {
     pub(crate) fn check(&self) -> Result<(), Failure> {
         word("mn", &self.mn, 24)?;
         word("pw", self.pw.expose(), 16)?;
-        between("st", self.st.into(), 10, 99)?;
-        between("stale_after", self.stale_after, 1, 86_400)?;
-        between("max_clock_difference", self.max_clock_difference, 1, 86_400)?;
-        between("max_age_days", self.max_age_days, 1, 3660)?;
-        between("answer_timeout", self.answer_timeout, 1, 120)?;
-        between("page_silence", self.page_silence, 1, 60)?;
+        within("st", self.st.into(), 10, 99)?;
+        within("stale_after", self.stale_after, 1, 86_400)?;
+        within("max_clock_difference", self.max_clock_difference, 1, 86_400)?;
+        within("max_age_days", self.max_age_days, 1, 3660)?;
+        within("answer_timeout", self.answer_timeout, 1, 120)?;
+        within("page_silence", self.page_silence, 1, 60)?;
         for letter in self.flag_states.keys() {
             if letter.chars().count() != 1 {
                 return Err(wrong(&format!("flag_states.{letter}"), "a data flag is one character"));
@@ -178,9 +177,4 @@ fn word(member: &str, text: &str, most: usize) -> Result<(), Failure> {
     let is_word = (1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let why = format_args!("must be 1 to {most} letters and digits");
     if is_word { Ok(()) } else { Err(wrong(member, why)) }
-}
-
-fn between(member: &str, value: u32, least: u32, most: u32) -> Result<(), Failure> {
-    let why = format_args!("must be {least} to {most}");
-    if (least..=most).contains(&value) { Ok(()) } else { Err(wrong(member, why)) }
 }

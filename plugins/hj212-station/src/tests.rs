@@ -1,34 +1,20 @@
 //! The station, played from scripts and frame by frame.
 
-mod case;
-
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use tutin_sdk::case::{self, bytes, frames};
+use tutin_sdk::clock::rfc3339;
 use tutin_sdk::stream::fake::Line;
 
-use self::case::{Device, bytes, frames, instant};
 use super::*;
 
-impl Device for Hj212Station<Line> {
-    fn points(&self) -> Vec<Point> {
-        self.list()
-    }
-
-    fn poll(&mut self, now: Timestamp) -> Result<Samples, Failure> {
-        self.read(now)
-    }
-
-    fn command(&mut self, name: &str, arguments: &str) -> Result<String, Failure> {
-        self.run(name, arguments)
-    }
-
-    fn backfill(&mut self, begin: Timestamp, end: Timestamp, next: &str) -> Result<History, Failure> {
-        self.page(begin, end, next)
-    }
-}
-
 const MN: &str = "010000A8900016F000169DC0";
+
+/// The moment of a text such as `2026-11-01T08:00:00Z`.
+fn instant(text: &str) -> Timestamp {
+    rfc3339(text).unwrap()
+}
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -46,7 +32,7 @@ fn open(line: &Line, settings: Value) -> Result<Hj212Station<Line>, Failure> {
 fn station() -> (Line, Hj212Station<Line>) {
     let line = Line::pushing();
     let mut station = open(&line, settings()).unwrap();
-    station.read(instant("2026-11-01T00:00:00Z")).unwrap();
+    station.poll(instant("2026-11-01T00:00:00Z")).unwrap();
     (line, station)
 }
 
@@ -65,7 +51,7 @@ fn values(samples: &Samples) -> Vec<f64> {
 
 #[test]
 fn the_station_of_every_case_is_understood() {
-    let played = case::play_all(&folder("cases"), |line, settings| open(&line, settings).unwrap());
+    let played = case::play(&folder("cases"), Hj212Station::new).unwrap();
 
     assert_eq!(played, 4);
 }
@@ -73,7 +59,7 @@ fn the_station_of_every_case_is_understood() {
 #[test]
 fn frames_of_the_standard_and_of_others_are_read() {
     let check = |file: &str, count: usize| {
-        let frames = frames(&folder("frames").join(file));
+        let frames = frames(&folder("frames").join(file)).unwrap();
         assert_eq!(frames.len(), count, "{file}");
         for frame in frames {
             let body = frame::unwrap(&frame).unwrap_or_else(|why| panic!("{file}: {why}"));
@@ -87,8 +73,11 @@ fn frames_of_the_standard_and_of_others_are_read() {
 
 #[test]
 fn a_wrong_check_sum_is_named() {
-    let mut wrong: Vec<String> =
-        frames(&folder("frames/wrong-sum.hex")).iter().map(|frame| frame::unwrap(frame).unwrap_err()).collect();
+    let mut wrong: Vec<String> = frames(&folder("frames/wrong-sum.hex"))
+        .unwrap()
+        .iter()
+        .map(|frame| frame::unwrap(frame).unwrap_err())
+        .collect();
     wrong.sort();
 
     assert_eq!(wrong, ["check sum 2800 instead of D801", "check sum 4980 instead of 3C00"]);
@@ -130,10 +119,10 @@ fn opening_sends_nothing_and_knows_what_is_expected() {
     let station = open(&line, settings).unwrap();
 
     assert_eq!((line.sent().len(), line.acknowledged().len()), (0, 0));
-    let point = &station.list()[2];
+    let point = &station.points()[2];
     assert_eq!((point.id.as_str(), point.unit.as_str()), ("a21026_rtd", "mg/m3"));
     assert_eq!(point.label, "SO2 (a21026), Rtd");
-    assert_eq!(station.list()[3].unit, "kg");
+    assert_eq!(station.points()[3].unit, "kg");
 }
 
 #[test]
@@ -141,16 +130,16 @@ fn an_unknown_code_becomes_a_point_of_its_own() {
     let (line, mut station) = station();
     line.push(message("20261101080000001", 4, "DataTime=20261101080000;x99-Rtd=1,x99-Flag=N"), at(0));
 
-    let samples = station.read(instant("2026-11-01T00:00:01Z")).unwrap();
+    let samples = station.poll(instant("2026-11-01T00:00:01Z")).unwrap();
 
     assert_eq!((samples.len(), values(&samples)), (1, vec![1.0]));
     let mut changed = Samples::default();
     changed.points_changed();
     assert!(format!("{samples:?}").contains("points_changed: true"));
-    let point = station.list().pop().unwrap();
+    let point = station.points().pop().unwrap();
     assert_eq!((point.id.as_str(), point.unit.as_str()), ("x99_rtd", ""));
     line.push(message("20261101080001001", 4, "DataTime=20261101080001;x99-Rtd=2,x99-Flag=N"), at(1));
-    let samples = station.read(instant("2026-11-01T00:00:02Z")).unwrap();
+    let samples = station.poll(instant("2026-11-01T00:00:02Z")).unwrap();
     assert!(format!("{samples:?}").contains("points_changed: false"));
 }
 
@@ -160,7 +149,7 @@ fn a_message_that_the_host_hands_out_again_counts_again() {
     let message = message("20261101080000001", 5, "DataTime=20261101080000;a21026-Rtd=1,a21026-Flag=N");
     let check = |station: &mut Hj212Station<Line>, arrival: i64, expected: usize| {
         line.push(message.clone(), at(arrival));
-        let samples = station.read(instant("2026-11-01T00:00:01Z")).unwrap();
+        let samples = station.poll(instant("2026-11-01T00:00:01Z")).unwrap();
         assert_eq!((samples.len(), line.acknowledged().len()), (expected, 1));
     };
     check(&mut station, 7, 1);
@@ -176,23 +165,23 @@ fn the_next_instance_knows_points_and_messages() {
     let (line, mut station) = station();
     let first = message("20261101080000001", 5, "DataTime=20261101080000;a21026-Rtd=1,a21026-Flag=N");
     line.push(first.clone(), at(7));
-    station.read(instant("2026-11-01T00:00:01Z")).unwrap();
+    station.poll(instant("2026-11-01T00:00:01Z")).unwrap();
     line.acknowledged();
 
     let mut next = open(&line, settings()).unwrap();
-    next.take_over(&station.keep()).unwrap();
+    next.restore(&station.snapshot()).unwrap();
 
-    assert_eq!(next.list(), station.list());
+    assert_eq!(next.points(), station.points());
     line.push(first, at(8));
-    let samples = next.read(instant("2026-11-01T00:00:02Z")).unwrap();
+    let samples = next.poll(instant("2026-11-01T00:00:02Z")).unwrap();
     assert_eq!((samples.len(), line.acknowledged().len()), (1, 1), "only the count of refused messages");
     line.push(
         message("20261101080300001", 4, "DataTime=20261101080300;a19001-Rtd=1,a19001-Flag=N"),
         instant("2026-11-01T00:02:02Z"),
     );
-    let samples = next.read(instant("2026-11-01T00:02:03Z")).unwrap();
+    let samples = next.poll(instant("2026-11-01T00:02:03Z")).unwrap();
     assert_eq!(samples.iter().map(|sample| sample.state).collect::<Vec<_>>(), [State::Valid, State::Missing]);
-    assert!(next.take_over(b"{").unwrap_err().to_string().starts_with("snapshot: "));
+    assert!(next.restore(b"{").unwrap_err().to_string().starts_with("snapshot: "));
 }
 
 #[test]
@@ -205,19 +194,19 @@ fn a_page_of_history_goes_on_in_the_next_instance() {
     let data = answer(2051, "DataTime=20261101000000;a21026-Avg=1,a21026-Flag=N", 31, "20261101080100001");
     let ready = answer(9011, "QnRtn=1", 91, "20261101080000001");
     line.answers(move |_| Ok(vec![ready.clone(), data.clone()]));
-    let page = station.page(begin, end, "").unwrap();
+    let page = station.backfill(begin, end, "").unwrap();
     assert_eq!(values(&page.samples), [1.0]);
     line.sent();
 
     let mut next = open(&line, settings()).unwrap();
     let done = answer(9012, "ExeRtn=1", 91, "20261101080000001");
     line.answers(move |_| Ok(vec![done.clone()]));
-    let page = next.page(begin, end, &page.next).unwrap();
+    let page = next.backfill(begin, end, &page.next).unwrap();
 
     assert_eq!(page.samples.len(), 0);
     let acknowledgement = String::from_utf8(line.sent().remove(0)).unwrap();
     assert!(acknowledgement.contains("QN=20261101080100001;ST=91;CN=9014;"), "{acknowledgement}");
-    assert!(next.page(begin, end, "nonsense").unwrap_err().to_string().starts_with("place in the history: "));
+    assert!(next.backfill(begin, end, "nonsense").unwrap_err().to_string().starts_with("place in the history: "));
 }
 
 #[test]
@@ -230,11 +219,11 @@ fn equipment_and_vendor_flags_are_kept_as_they_came() {
         at(0),
     );
 
-    let samples = station.read(instant("2026-11-01T00:00:01Z")).unwrap();
+    let samples = station.poll(instant("2026-11-01T00:00:01Z")).unwrap();
 
     assert_eq!(samples.iter().next().unwrap().value, 1.0);
     assert_eq!(samples.text(1), Some("A01B"));
-    let ids: Vec<String> = station.list().into_iter().skip(2).map(|point| point.id).collect();
+    let ids: Vec<String> = station.points().into_iter().skip(2).map(|point| point.id).collect();
     assert_eq!(ids, ["sb1_rs", "sb1_eflag"]);
 }
 
@@ -243,7 +232,7 @@ fn the_password_is_shown_to_nobody() {
     let (_, station) = station();
 
     assert!(!format!("{station:?}").contains("123456"));
-    assert!(!frame::shown(&message("20261101080000001", 5, "")).contains("31 32 33 34 35 36"));
+    assert!(!hex(&message("20261101080000001", 5, ""), frame::SHOWN).contains("31 32 33 34 35 36"));
 }
 
 #[test]
@@ -252,9 +241,12 @@ fn averages_that_are_not_wanted_are_acknowledged() {
     let mut settings = settings();
     settings["averages"] = json!(["day"]);
     let mut station = open(&line, settings).unwrap();
-    line.push(bytes(&format!("{}", String::from_utf8_lossy(&frames(&folder("frames/constructed.hex"))[1]))), at(0));
+    line.push(
+        bytes(&format!("{}", String::from_utf8_lossy(&frames(&folder("frames/constructed.hex")).unwrap()[1]))),
+        at(0),
+    );
 
-    let samples = station.read(instant("2026-11-01T00:10:01Z")).unwrap();
+    let samples = station.poll(instant("2026-11-01T00:10:01Z")).unwrap();
 
     assert_eq!((samples.len(), line.acknowledged().len()), (1, 1), "only the count of refused messages");
 }
@@ -271,7 +263,7 @@ fn a_wrong_setting_is_named() {
     check("mn", json!("0;CN=1"), "settings.mn: must be 1 to 24 letters and digits");
     check("pw", json!("p;w"), "settings.pw: must be 1 to 16 letters and digits");
     check("st", json!(9), "settings.st: must be 10 to 99");
-    check("utc_offset", json!("8"), "\"8\" is no offset such as \"+08:00\"");
+    check("utc_offset", json!("8"), "\"8\" is no offset such as \"+05:00\"");
     check("stale_after", json!(0), "settings.stale_after: must be 1 to 86400");
     check("edition", json!("2018"), "unknown variant `2018`");
     check("expected", json!(["a21026"]), "settings.expected[0]: \"a21026\" is not like \"a21026-Rtd\"");
@@ -293,7 +285,7 @@ fn a_wrong_setting_is_named() {
 
 #[test]
 fn every_command_is_described() {
-    let description = Hj212Station::<Link>::description();
+    let description = Hj212Station::<Line>::description();
 
     assert_eq!(description.commands().collect::<Vec<_>>(), ["set-clock", "check", "sample-now", "purge"]);
 }

@@ -1,7 +1,7 @@
 //! Settings that the types alone cannot refuse.
 
-use tutin_sdk::settings::wrong;
-use tutin_sdk::{Failure, Point, State};
+use tutin_sdk::settings::{check_id, within, wrong};
+use tutin_sdk::{Failure, State};
 
 use crate::settings::{KnownPoint, MessageRule, Settings, ValueRule};
 
@@ -9,12 +9,6 @@ const MOST_KNOWN: usize = 5_000;
 
 /// Everything that stands for itself.
 pub fn settings(settings: &Settings) -> Result<(), Failure> {
-    let within = |member: &str, value: u32, least: u32, most: u32| {
-        if (least..=most).contains(&value) {
-            return Ok(());
-        }
-        Err(wrong(member, format_args!("must be {least} to {most}")))
-    };
     within("stale_after_s", settings.stale_after_s, 1, 604_800)?;
     within("most_discovered", settings.most_discovered, 0, 60_000)?;
     within("oldest_days", settings.oldest_days, 1, 36_500)?;
@@ -77,10 +71,7 @@ fn known_points(points: &[KnownPoint]) -> Result<(), Failure> {
     }
     let name = |point: &KnownPoint| point.name.clone().unwrap_or_else(|| point.id.clone());
     for (at, point) in points.iter().enumerate() {
-        if !Point::is_id(&point.id) {
-            let why = format!("{:?} is no id: lower case letters, digits and _, a letter first, at most 64", point.id);
-            return Err(wrong(&format!("points[{at}].id"), why));
-        }
+        check_id(&format!("points[{at}].id"), &point.id)?;
         for other in points.iter().take(at) {
             if other.id == point.id {
                 return Err(wrong(&format!("points[{at}].id"), format_args!("{:?} is there twice", point.id)));

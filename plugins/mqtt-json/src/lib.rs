@@ -16,6 +16,7 @@ mod time;
 mod topic;
 
 use serde_json::Value;
+use tutin_sdk::clock::SECOND;
 use tutin_sdk::mqtt::{Link, Message, QoS, Subscriber};
 use tutin_sdk::{
     Description, Driver, Failure, Point, PointKind, Qualifier, Qualifiers, Sample, Samples, State, Timestamp,
@@ -27,7 +28,6 @@ use crate::rule::{Finding, Outcome};
 use crate::settings::{DeviceStateRule, Format, MessageRule, Settings};
 use crate::topic::Captures;
 
-const SECOND: i64 = 1_000_000_000;
 /// Most messages of one poll, and the number of samples at which a poll takes no more of them.
 const MOST_MESSAGES: usize = 200;
 const ENOUGH_SAMPLES: usize = 20_000;

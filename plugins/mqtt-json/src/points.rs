@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use tutin_sdk::{Point, PointKind, Timestamp};
 
-use crate::settings::{Kind, KnownPoint};
+use crate::settings::KnownPoint;
 use crate::topic::Captures;
 
 /// All points.
@@ -61,11 +61,7 @@ impl Points {
         for known in known {
             let name = known.name.clone().unwrap_or_else(|| known.id.clone());
             let label = known.label.clone().unwrap_or_else(|| name.clone());
-            let kind = match known.kind {
-                Kind::Number => PointKind::Number,
-                Kind::Text => PointKind::Text,
-            };
-            points.add(name, Point { id: known.id.clone(), label, unit: known.unit.clone(), kind });
+            points.add(name, Point { id: known.id.clone(), label, unit: known.unit.clone(), kind: known.kind });
         }
         points
     }

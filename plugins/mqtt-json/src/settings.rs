@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tutin_sdk::State;
+use tutin_sdk::{PointKind, State};
 
 use crate::path::Path;
 use crate::time::TimeFormat;
@@ -192,18 +192,7 @@ pub struct KnownPoint {
     pub unit: String,
     /// number or text. Default number.
     #[serde(default)]
-    pub kind: Kind,
-}
-
-/// What the values of a point are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// Numbers.
-    #[default]
-    Number,
-    /// Text.
-    Text,
+    pub kind: PointKind,
 }
 
 fn most_discovered() -> u32 {

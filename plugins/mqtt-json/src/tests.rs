@@ -1,10 +1,10 @@
 //! The driver against a broker in memory, and the cases walked.
 
-use std::fmt::Write as _;
 use std::path::Path as File;
 
 use serde::Deserialize;
 use serde_json::json;
+use tutin_sdk::case::{Members, compare, lines_since};
 use tutin_sdk::mqtt::fake::Broker;
 
 use super::*;
@@ -55,28 +55,6 @@ fn open(settings: serde_json::Value) -> Result<(MqttJson<Broker>, Broker), Failu
     Ok((MqttJson::new(broker.clone(), settings)?, broker))
 }
 
-/// One line for each sample; what says nothing is left out.
-fn lines(driver: &MqttJson<Broker>, samples: &Samples) -> Vec<serde_json::Value> {
-    let points = driver.list();
-    let line = |(row, sample): (usize, Sample)| {
-        let mut line = json!({"point": points[usize::from(sample.point)].id, "state": sample.state});
-        if let Some(text) = samples.text(row) {
-            line["value"] = json!(text);
-        } else if sample.state.has_value() && sample.value.is_finite() {
-            line["value"] = json!(sample.value);
-        }
-        if sample.qualifiers.contains(Qualifier::Late) {
-            line["late"] = json!(true);
-        }
-        if let Some(status) = sample.status.filter(|status| *status != 0) {
-            line["status"] = json!(status);
-        }
-        line["at"] = json!((sample.time.unwrap().0 - BEGIN * SECOND) as f64 / SECOND as f64);
-        line
-    };
-    samples.iter().enumerate().map(line).collect()
-}
-
 fn walk(file: &File) {
     let folder = File::new(env!("CARGO_MANIFEST_DIR"));
     let case: Case = toml::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
@@ -100,33 +78,10 @@ fn walk(file: &File) {
             });
         }
         let samples = driver.read(seconds(step.at)).unwrap();
-        let expected: Vec<serde_json::Value> = step
-            .expect
-            .lines()
-            .filter(|line| !line.trim().is_empty())
-            .map(|line| serde_json::from_str(line).unwrap_or_else(|err| panic!("{line}: {err}")))
-            .collect();
-        let found = lines(&driver, &samples);
-        let is_same = found.len() == expected.len() && found.iter().zip(&expected).all(|(a, b)| same(a, b));
-        let text = |lines: &[serde_json::Value]| {
-            lines.iter().fold(String::new(), |mut text, line| {
-                let _ = writeln!(text, "{line}");
-                text
-            })
-        };
-        assert!(is_same, "{} at {}:\n{}expected:\n{}", file.display(), step.at, text(&found), text(&expected));
+        let lines = lines_since(seconds(0), &driver.list(), &samples);
+        let place = format!("{} at {}", file.display(), step.at);
+        compare(&step.expect, &lines, Members::All).map_err(|deviation| deviation.at(place)).unwrap();
     }
-}
-
-/// Numbers may be written as 1 or 1.0.
-fn same(a: &serde_json::Value, b: &serde_json::Value) -> bool {
-    let members = |value: &serde_json::Value| value.as_object().unwrap().len();
-    members(a) == members(b)
-        && a.as_object().unwrap().iter().all(|(name, value)| match (value.as_f64(), b.get(name)) {
-            (Some(number), Some(other)) => other.as_f64() == Some(number),
-            (None, Some(other)) => value == other,
-            (_, None) => false,
-        })
 }
 
 /// The lines of a frame file that are no comment.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tutin_sdk::Timestamp;
+use tutin_sdk::{Timestamp, clock};
 
 /// How a message writes its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -25,7 +25,7 @@ impl TimeFormat {
     /// The moment that is written there; numbers may be written as text.
     pub fn read(self, value: &Value) -> Option<Timestamp> {
         if self == TimeFormat::Rfc3339 {
-            return rfc3339(value.as_str()?).map(Timestamp);
+            return clock::rfc3339(value.as_str()?);
         }
         let factor = match self {
             TimeFormat::UnixS => 1_000_000_000,
@@ -41,67 +41,6 @@ impl TimeFormat {
         let nanoseconds = number * factor as f64;
         (nanoseconds.abs() < i64::MAX as f64).then_some(Timestamp(nanoseconds as i64))
     }
-}
-
-/// Nanoseconds since 1970 of an RFC 3339 text.
-fn rfc3339(text: &str) -> Option<i64> {
-    let (date, clock) = text.trim().split_once(['T', 't', ' '])?;
-    let mut date = date.splitn(3, '-');
-    let (year, month, day) = (digits(date.next()?, 4)?, digits(date.next()?, 2)?, digits(date.next()?, 2)?);
-    let offset_at = clock.find(['Z', 'z', '+', '-'])?;
-    let (clock, offset) = clock.split_at_checked(offset_at)?;
-    let (clock, fraction) = clock.split_once('.').unwrap_or((clock, ""));
-    let mut clock = clock.splitn(3, ':');
-    let (hour, minute, second) = (digits(clock.next()?, 2)?, digits(clock.next()?, 2)?, digits(clock.next()?, 2)?);
-    let is_date =
-        (1970..=9999).contains(&year) && (1..=12).contains(&month) && (1..=length(year, month)).contains(&day);
-    if !is_date || hour > 23 || minute > 59 || second > 60 {
-        return None;
-    }
-    let seconds = days(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second - offset_seconds(offset)?;
-    seconds.checked_mul(1_000_000_000)?.checked_add(nanoseconds(fraction)?)
-}
-
-fn offset_seconds(offset: &str) -> Option<i64> {
-    let sign = match offset.get(..1)? {
-        "+" => 1,
-        "-" => -1,
-        _ => return (offset.len() == 1).then_some(0),
-    };
-    let (hours, minutes) = offset.get(1..)?.split_once(':')?;
-    Some(sign * (digits(hours, 2)? * 3_600 + digits(minutes, 2)? * 60))
-}
-
-fn nanoseconds(fraction: &str) -> Option<i64> {
-    if !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let nine: String = fraction.chars().chain("000000000".chars()).take(9).collect();
-    nine.parse().ok()
-}
-
-fn digits(text: &str, count: usize) -> Option<i64> {
-    (text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())?
-}
-
-fn is_leap(year: i64) -> bool {
-    (year % 4 == 0 && year % 100 != 0) || year % 400 == 0
-}
-
-fn length(year: i64, month: i64) -> i64 {
-    match month {
-        2 if is_leap(year) => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
-
-/// Days since 1970-01-01 in the Gregorian calendar.
-fn days(year: i64, month: i64, day: i64) -> i64 {
-    let whole_years: i64 = (year - 1) * 365 + (year - 1) / 4 - (year - 1) / 100 + (year - 1) / 400;
-    let whole_months: i64 = (1..month).map(|month| length(year, month)).sum();
-    whole_years + whole_months + day - 1 - 719_162
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::bindings::exports::tutin::driver::driver as contract;
 use crate::failure::Failure;
@@ -60,8 +61,8 @@ pub struct History {
     pub next: String,
 }
 
-/// One measured or reported quantity.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One measured or reported quantity. Serialized for snapshots.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Point {
     /// Lower case letters, digits and `_`, starting with a letter, at most 64 bytes.
     pub id: String,
@@ -74,9 +75,11 @@ pub struct Point {
 }
 
 /// What the values of a point are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum PointKind {
     /// Numbers.
+    #[default]
     Number,
     /// Text.
     Text,

@@ -57,10 +57,14 @@ extern crate self as tutin_sdk;
 
 #[doc(hidden)]
 pub mod bindings;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod case;
+pub mod clock;
 mod driver;
 #[doc(hidden)]
 pub mod exported;
 mod failure;
+mod hex;
 pub mod log;
 pub mod modbus;
 pub mod mqtt;
@@ -73,6 +77,7 @@ pub mod words;
 
 pub use driver::{Description, Driver, History, Point, PointKind, Timestamp};
 pub use failure::Failure;
+pub use hex::hex;
 pub use samples::{Columns, Sample, Samples};
 pub use state::{Qualifier, Qualifiers, State};
 

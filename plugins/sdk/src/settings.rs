@@ -2,6 +2,7 @@
 
 use serde::de::DeserializeOwned;
 
+use crate::driver::Point;
 use crate::failure::Failure;
 
 /// The arguments of a command; no text at all counts as an empty object. Wrong ones are `unsupported`, not wrong settings:
@@ -13,6 +14,18 @@ pub fn arguments<T: DeserializeOwned>(json: &str) -> Result<T, Failure> {
 /// A failure that names a member, for checks that the type cannot make: `wrong("points[3].bit", "must be 0 to 15")`.
 pub fn wrong(member: &str, why: impl std::fmt::Display) -> Failure {
     Failure::settings(format!("settings.{member}: {why}"))
+}
+
+/// Checks a member that has a range, both ends included: "settings.qos: must be 0 to 2".
+pub fn within(member: &str, value: u32, least: u32, most: u32) -> Result<(), Failure> {
+    let why = format_args!("must be {least} to {most}");
+    if (least..=most).contains(&value) { Ok(()) } else { Err(wrong(member, why)) }
+}
+
+/// Checks that the id of a point is what the contract allows.
+pub fn check_id(member: &str, id: &str) -> Result<(), Failure> {
+    let why = format_args!("{id:?} is no id: lower case letters, digits and _, starting with a letter, at most 64");
+    if Point::is_id(id) { Ok(()) } else { Err(wrong(member, why)) }
 }
 
 /// The candidate that was most likely meant, when there is one close enough.
@@ -113,6 +126,19 @@ mod tests {
             "arguments.adress: unknown field `adress`, expected `address` or `word_order`; did you mean `address`?";
         assert_eq!(failure, Failure::unsupported(text));
         assert!(arguments::<Vec<u8>>("").is_err() && arguments::<std::collections::BTreeMap<u8, u8>>("").is_ok());
+    }
+
+    #[test]
+    fn a_range_has_both_its_ends() {
+        assert!([0, 2].into_iter().all(|qos| within("qos", qos, 0, 2).is_ok()));
+        assert_eq!(within("qos", 3, 0, 2), Err(Failure::settings("settings.qos: must be 0 to 2")));
+    }
+
+    #[test]
+    fn an_id_that_is_none_is_named() {
+        let text = "settings.points[0].id: \"X\" is no id: lower case letters, digits and _, starting with a letter, at most 64";
+        assert_eq!(check_id("points[0].id", "X"), Err(Failure::settings(text)));
+        assert_eq!(check_id("points[0].id", "x"), Ok(()));
     }
 
     #[test]

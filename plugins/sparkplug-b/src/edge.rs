@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tutin_sdk::Timestamp;
-use tutin_sdk::mqtt::Message;
 
 use crate::payload::Payload;
 use crate::sequence::Sequence;
@@ -94,10 +93,4 @@ pub fn bd_seq(payload: &Payload) -> Option<u64> {
 /// The sequence number of a message, when it has one that is allowed.
 pub fn seq(payload: &Payload) -> Option<u8> {
     payload.seq.and_then(|seq| u8::try_from(seq).ok())
-}
-
-/// Text of a message that cannot be read, for the log.
-pub fn hex(message: &Message) -> String {
-    let bytes: String = message.payload.iter().take(32).map(|byte| format!("{byte:02x}")).collect();
-    if message.payload.len() > 32 { format!("{bytes}… ({} bytes)", message.payload.len()) } else { bytes }
 }

@@ -20,20 +20,22 @@ mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tutin_sdk::clock::SECOND;
 use tutin_sdk::mqtt::{Link, Publisher, QoS, Subscriber};
-use tutin_sdk::{Description, Driver, Failure, Point, Samples, Timestamp, log};
+use tutin_sdk::{Description, Driver, Failure, Point, Samples, Timestamp, hex, log};
 
 use crate::edge::{Arrived, Edge, Trust};
 use crate::points::Points;
 use crate::settings::Settings;
 use crate::topic::{NodeName, Topic};
 
-const SECOND: i64 = 1_000_000_000;
 /// Most messages of one poll, and the number of samples at which a poll takes no more of them.
 const MOST_MESSAGES: usize = 200;
 const ENOUGH_SAMPLES: usize = 20_000;
 /// Most edge nodes.
 const MOST_NODES: usize = 1_000;
+/// Bytes of a payload that the log shows.
+const SHOWN: usize = 32;
 /// What is wrong is said once an hour.
 const PAUSE: i64 = 3_600 * SECOND;
 
@@ -120,7 +122,7 @@ impl<L: Subscriber + Publisher> SparkplugB<L> {
                 self.arrive(arrived, now, samples);
             }
             Err(why) => {
-                let text = format!("{}: no Sparkplug B payload: {why}: {}", topic.node, edge::hex(message));
+                let text = format!("{}: no Sparkplug B payload: {why}: {}", topic.node, hex(&message.payload, SHOWN));
                 self.complain(now, &text);
                 self.lose(&topic.node, "a payload could not be read");
             }

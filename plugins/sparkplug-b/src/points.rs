@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use tutin_sdk::{Point, PointKind, Timestamp};
 
 use crate::payload::Metric;
-use crate::settings::{IdPart, Kind, Settings};
+use crate::settings::{IdPart, Settings};
 use crate::topic::NodeName;
 
 const LONGEST: usize = 64;
@@ -60,12 +60,8 @@ impl Points {
     pub fn new(settings: &Settings) -> Self {
         let mut points = Points::default();
         for known in &settings.points {
-            let kind = match known.kind {
-                Kind::Number => PointKind::Number,
-                Kind::Text => PointKind::Text,
-            };
             let label = known.label.clone().unwrap_or_else(|| known.metric.clone());
-            let point = Point { id: known.id.clone(), label, unit: known.unit.clone(), kind };
+            let point = Point { id: known.id.clone(), label, unit: known.unit.clone(), kind: known.kind };
             points.add(known.metric.clone(), point);
         }
         points

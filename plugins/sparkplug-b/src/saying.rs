@@ -2,13 +2,14 @@
 //!
 //! Quality (Sparkplug 3.0, 6.4.12): 0 bad, 192 good, 500 stale; without the property a value is good. The code is the raw status.
 
+use tutin_sdk::clock::SECOND;
 use tutin_sdk::mqtt::{Publisher, Subscriber};
 use tutin_sdk::{PointKind, Qualifier, Qualifiers, Sample, Samples, State, Timestamp};
 
+use crate::SparkplugB;
 use crate::edge::{Arrived, Trust};
 use crate::payload::Metric;
 use crate::value::{self, Said};
-use crate::{SECOND, SparkplugB};
 
 const BAD: u64 = 0;
 const GOOD: u64 = 192;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use tutin_sdk::settings::wrong;
-use tutin_sdk::{Failure, Point};
+use tutin_sdk::settings::{check_id, within, wrong};
+use tutin_sdk::{Failure, PointKind};
 
 use crate::topic::NodeName;
 
@@ -76,18 +76,7 @@ pub struct KnownPoint {
     pub unit: String,
     /// number or text. Default number.
     #[serde(default)]
-    pub kind: Kind,
-}
-
-/// What the values of a point are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// Numbers.
-    #[default]
-    Number,
-    /// Text.
-    Text,
+    pub kind: PointKind,
 }
 
 /// A part of an id.
@@ -107,10 +96,6 @@ pub enum IdPart {
 impl Settings {
     /// Everything that the types alone cannot refuse.
     pub fn check(&self) -> Result<(), Failure> {
-        let within = |member: &str, value: u32, least: u32, most: u32| match (least..=most).contains(&value) {
-            true => Ok(()),
-            false => Err(wrong(member, format_args!("must be {least} to {most}"))),
-        };
         within("most_points", self.most_points, 1, 20_000)?;
         within("rebirth_pause_s", self.rebirth_pause_s, 1, 3_600)?;
         within("reorder_polls", self.reorder_polls, 0, 100)?;
@@ -131,10 +116,7 @@ impl Settings {
     }
 
     fn check_point(&self, at: usize, point: &KnownPoint) -> Result<(), Failure> {
-        if !Point::is_id(&point.id) {
-            let why = format!("{:?} is no id: lower case letters, digits and _, a letter first, at most 64", point.id);
-            return Err(wrong(&format!("points[{at}].id"), why));
-        }
+        check_id(&format!("points[{at}].id"), &point.id)?;
         if point.metric.splitn(3, '/').count() < 3 {
             return Err(wrong(
                 &format!("points[{at}].metric"),

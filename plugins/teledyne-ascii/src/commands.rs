@@ -6,10 +6,9 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tutin_sdk::stream::Stream;
-use tutin_sdk::{Description, Failure, settings};
+use tutin_sdk::{Description, Failure, hex, settings};
 
-use crate::TeledyneAscii;
-use crate::line;
+use crate::{SHOWN, TeledyneAscii};
 
 /// Commands take no arguments.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -38,14 +37,14 @@ pub(crate) fn describe(description: Description) -> Description {
 
 impl<L: Stream> TeledyneAscii<L> {
     /// Carries out a command.
-    pub fn run(&mut self, name: &str, arguments: &str) -> Result<String, Failure> {
+    pub(crate) fn run(&mut self, name: &str, arguments: &str) -> Result<String, Failure> {
         let Some((_, command, _)) = COMMANDS.iter().find(|(known, ..)| *known == name) else {
             return Err(Failure::unsupported(format!("there is no command {name:?}")));
         };
         let None {} = settings::arguments(arguments)?;
         let frames = self.ask('C', command, 1)?;
         let Some(line) = self.ours(&frames).into_iter().next() else {
-            let came = frames.first().map_or_else(String::new, |frame| line::shown(frame));
+            let came = frames.first().map_or_else(String::new, |frame| hex(frame, SHOWN));
             return Err(Failure::device(format!("C {command}: no line of the instrument: {came}")));
         };
         let message = line.message.to_owned();

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use tutin_sdk::stream::{Frame, Stream};
-use tutin_sdk::{Failure, PointKind, Timestamp, log};
+use tutin_sdk::{Failure, PointKind, Timestamp, hex, log};
 
-use crate::line::{self, Line};
-use crate::{TeledyneAscii, UNASKED, report};
+use crate::line::Line;
+use crate::{SHOWN, TeledyneAscii, UNASKED, report};
 
 impl<L: Stream> TeledyneAscii<L> {
     /// Lines that nobody asked for.
@@ -20,7 +20,7 @@ impl<L: Stream> TeledyneAscii<L> {
                 Some(line) if self.is_ours(&line) => self.hear(&line, frame, complaints),
                 Some(_) => {}
                 None => {
-                    complaints.insert(format!("no line of an instrument: {}", line::shown(&frame.bytes)));
+                    complaints.insert(format!("no line of an instrument: {}", hex(&frame.bytes, SHOWN)));
                 }
             }
         }

@@ -5,10 +5,11 @@
 //! at most 1,000 lines has at most 5,000 values. Source: Teledyne 300M manual, 7.1.
 
 use serde::{Deserialize, Serialize};
+use tutin_sdk::clock::SECOND;
 use tutin_sdk::stream::Stream;
 use tutin_sdk::{Failure, History, PointKind, Samples, Timestamp, log};
 
-use crate::clock::{self, SECOND};
+use crate::clock;
 use crate::line::Stamp;
 use crate::{TeledyneAscii, report};
 
@@ -31,7 +32,7 @@ struct Place {
 
 impl<L: Stream> TeledyneAscii<L> {
     /// The next page.
-    pub fn page(&mut self, begin: Timestamp, end: Timestamp, next: &str) -> Result<History, Failure> {
+    pub(crate) fn page(&mut self, begin: Timestamp, end: Timestamp, next: &str) -> Result<History, Failure> {
         let Place { channel } = match next {
             "" => Place { channel: 0 },
             next => {

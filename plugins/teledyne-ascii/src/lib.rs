@@ -18,18 +18,20 @@ mod status;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use tutin_sdk::stream::{Echo, Error, Exchange, Framing, Link, Stream, Unasked};
-use tutin_sdk::{Description, Driver, Failure, History, Point, PointKind, Sample, Samples, State, Timestamp, log};
+use tutin_sdk::clock::SECOND;
+use tutin_sdk::stream::{Echo, Error, Exchange, Framing, Stream, Unasked};
+use tutin_sdk::{Description, Driver, Failure, History, Point, PointKind, Sample, Samples, State, Timestamp, hex, log};
 
-use crate::clock::SECOND;
 use crate::line::{Line, Stamp};
-use crate::points::{Kept, Points, WARNINGS};
+use crate::points::{Points, WARNINGS};
 use crate::settings::Settings;
 
 /// Most lines of a list of test values or warnings.
 const LIST: u32 = 200;
 /// Most lines that are taken in one poll.
 const UNASKED: u32 = 1000;
+/// Bytes of a frame that an error or the log shows.
+const SHOWN: usize = 48;
 
 /// The driver.
 #[derive(Debug)]
@@ -54,7 +56,7 @@ pub struct TeledyneAscii<L> {
 /// What the next instance takes over.
 #[derive(Debug, Serialize, Deserialize)]
 struct Snapshot {
-    points: Vec<Kept>,
+    points: Vec<Point>,
     is_calibrating: bool,
     held: BTreeMap<String, i64>,
 }
@@ -79,46 +81,6 @@ impl<L: Stream> TeledyneAscii<L> {
             clock_error: None,
             complaints: BTreeSet::new(),
         })
-    }
-
-    /// The points so far.
-    pub fn list(&self) -> Vec<Point> {
-        self.points.list()
-    }
-
-    /// Takes what was said, and asks for the rest.
-    pub fn read(&mut self, now: Timestamp) -> Result<Samples, Failure> {
-        self.now = Some(now);
-        let mut complaints = BTreeSet::new();
-        let more = self.listen(&mut complaints)?;
-        let mut samples = Samples::default();
-        let frames = match self.ask('T', "LIST", LIST) {
-            // What came unasked is not asked for again.
-            Err(failure) if !self.pending.is_empty() => {
-                log::warn(failure.message());
-                self.push_silence(now, &mut samples);
-                return Ok(samples);
-            }
-            frames => frames?,
-        };
-        let warnings = self.active_warnings(now)?;
-        let state = self.state(&warnings);
-        self.push_test_values(&frames, state, now, &mut samples, &mut complaints)?;
-        samples.push_text(Sample::new(WARNINGS, f64::NAN).time(now), warnings.join("; "));
-        for sample in self.pending.drain(..) {
-            samples.push(sample);
-        }
-        for complaint in complaints.difference(&self.complaints) {
-            log::warn(complaint);
-        }
-        self.complaints = complaints;
-        if more {
-            samples.more_to_come();
-        }
-        if self.points.take_change() {
-            samples.points_changed();
-        }
-        Ok(samples)
     }
 
     /// An instrument that sends records and does not answer.
@@ -175,7 +137,7 @@ impl<L: Stream> TeledyneAscii<L> {
             samples.push(sample.state(if number.is_some() { state } else { state.or_worse(State::Fault) }));
         }
         if listed.is_empty() {
-            let came = frames.first().map_or_else(String::new, |frame| line::shown(frame));
+            let came = frames.first().map_or_else(String::new, |frame| hex(frame, SHOWN));
             return Err(Failure::device(format!("T LIST: no test value in {} lines: {came}", frames.len())));
         }
         for position in self.tests.difference(&listed) {
@@ -237,25 +199,9 @@ impl<L: Stream> TeledyneAscii<L> {
             .within_ms(timeout_ms);
         self.link.request(&request, &exchange)
     }
-
-    /// What the next instance takes over.
-    pub fn keep(&self) -> Vec<u8> {
-        let (points, held) = (self.points.kept(), self.held.clone());
-        let snapshot = Snapshot { points, is_calibrating: self.is_calibrating, held };
-        serde_json::to_vec(&snapshot).unwrap_or_default()
-    }
-
-    /// Takes over from the last instance.
-    pub fn take_over(&mut self, state: &[u8]) -> Result<(), Failure> {
-        let snapshot: Snapshot =
-            serde_json::from_slice(state).map_err(|err| Failure::internal(format!("snapshot: {err}")))?;
-        self.points.restore(snapshot.points);
-        (self.is_calibrating, self.held) = (snapshot.is_calibrating, snapshot.held);
-        Ok(())
-    }
 }
 
-impl Driver for TeledyneAscii<Link> {
+impl<L: Stream + 'static> Driver for TeledyneAscii<L> {
     type Settings = Settings;
 
     fn description() -> Description {
@@ -268,15 +214,45 @@ impl Driver for TeledyneAscii<Link> {
     }
 
     fn open(settings: Settings) -> Result<Self, Failure> {
-        TeledyneAscii::new(Link::open("main")?, settings)
+        TeledyneAscii::new(L::open("main")?, settings)
     }
 
     fn points(&self) -> Vec<Point> {
-        self.list()
+        self.points.list()
     }
 
     fn poll(&mut self, now: Timestamp) -> Result<Samples, Failure> {
-        self.read(now)
+        self.now = Some(now);
+        let mut complaints = BTreeSet::new();
+        let more = self.listen(&mut complaints)?;
+        let mut samples = Samples::default();
+        let frames = match self.ask('T', "LIST", LIST) {
+            // What came unasked is not asked for again.
+            Err(failure) if !self.pending.is_empty() => {
+                log::warn(failure.message());
+                self.push_silence(now, &mut samples);
+                return Ok(samples);
+            }
+            frames => frames?,
+        };
+        let warnings = self.active_warnings(now)?;
+        let state = self.state(&warnings);
+        self.push_test_values(&frames, state, now, &mut samples, &mut complaints)?;
+        samples.push_text(Sample::new(WARNINGS, f64::NAN).time(now), warnings.join("; "));
+        for sample in self.pending.drain(..) {
+            samples.push(sample);
+        }
+        for complaint in complaints.difference(&self.complaints) {
+            log::warn(complaint);
+        }
+        self.complaints = complaints;
+        if more {
+            samples.more_to_come();
+        }
+        if self.points.take_change() {
+            samples.points_changed();
+        }
+        Ok(samples)
     }
 
     fn backfill(&mut self, begin: Timestamp, end: Timestamp, next: &str) -> Result<History, Failure> {
@@ -288,15 +264,21 @@ impl Driver for TeledyneAscii<Link> {
     }
 
     fn snapshot(&self) -> Vec<u8> {
-        self.keep()
+        let (points, held) = (self.points.kept(), self.held.clone());
+        let snapshot = Snapshot { points, is_calibrating: self.is_calibrating, held };
+        serde_json::to_vec(&snapshot).unwrap_or_default()
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<(), Failure> {
-        self.take_over(state)
+        let snapshot: Snapshot =
+            serde_json::from_slice(state).map_err(|err| Failure::internal(format!("snapshot: {err}")))?;
+        self.points.restore(snapshot.points);
+        (self.is_calibrating, self.held) = (snapshot.is_calibrating, snapshot.held);
+        Ok(())
     }
 }
 
-tutin_sdk::export!(TeledyneAscii<Link>);
+tutin_sdk::export!(TeledyneAscii<tutin_sdk::stream::Link>);
 
 #[cfg(test)]
 mod tests;

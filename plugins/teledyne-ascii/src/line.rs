@@ -82,13 +82,6 @@ pub(crate) fn number(text: &str) -> Option<f64> {
     if is_plain { text.parse().ok() } else { None }
 }
 
-/// What came, for an error: hexadecimal, cut to a sane length.
-pub(crate) fn shown(frame: &[u8]) -> String {
-    let shown: Vec<String> = frame.iter().take(48).map(|byte| format!("{byte:02x}")).collect();
-    let rest = frame.len().saturating_sub(48);
-    if rest == 0 { shown.join(" ") } else { format!("{} and {rest} bytes more", shown.join(" ")) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

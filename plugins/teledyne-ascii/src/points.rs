@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
 use tutin_sdk::{Point, PointKind};
 
 /// Position of the warnings that hold, as text.
@@ -16,15 +15,6 @@ pub(crate) struct Points {
     list: Vec<Point>,
     units: BTreeMap<String, String>,
     changed: bool,
-}
-
-/// A point as a snapshot keeps it.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Kept {
-    id: String,
-    label: String,
-    unit: String,
-    is_text: bool,
 }
 
 impl Points {
@@ -73,29 +63,22 @@ impl Points {
     }
 
     /// What the next instance needs to know.
-    pub fn kept(&self) -> Vec<Kept> {
-        let keep = |point: &Point| Kept {
-            id: point.id.clone(),
-            label: point.label.clone(),
-            unit: point.unit.clone(),
-            is_text: point.kind == PointKind::Text,
-        };
-        self.list.iter().map(keep).collect()
+    pub fn kept(&self) -> Vec<Point> {
+        self.list.clone()
     }
 
     /// Takes over what the last instance knew.
-    pub fn restore(&mut self, kept: Vec<Kept>) {
-        for Kept { id, label, unit, is_text } in kept {
-            match self.position(&id) {
+    pub fn restore(&mut self, kept: Vec<Point>) {
+        for point in kept {
+            match self.position(&point.id) {
                 Some(at) => {
-                    if let Some(point) = self.list.get_mut(usize::from(at)) {
-                        point.unit = unit;
+                    if let Some(known) = self.list.get_mut(usize::from(at)) {
+                        known.unit = point.unit;
                         self.changed = true;
                     }
                 }
                 None => {
-                    let kind = if is_text { PointKind::Text } else { PointKind::Number };
-                    self.add(Point { id, label, unit, kind });
+                    self.add(point);
                 }
             }
         }

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use tutin_sdk::settings::wrong;
+use tutin_sdk::clock::UtcOffset;
+use tutin_sdk::settings::{within, wrong};
 use tutin_sdk::{Failure, State};
-
-use crate::clock::UtcOffset;
 
 /// A Teledyne API analyzer that speaks the ASCII protocol.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -126,8 +125,8 @@ impl Settings {
         for channel in self.channels.keys() {
             check_word(&format!("channels.{channel}"), channel)?;
         }
-        between("list_silence_ms", self.list_silence_ms, 100, 10_000)?;
-        between("max_clock_difference", self.max_clock_difference, 60, 86_400)
+        within("list_silence_ms", self.list_silence_ms, 100, 10_000)?;
+        within("max_clock_difference", self.max_clock_difference, 60, 86_400)
     }
 
     /// The state that a warning leads to.
@@ -135,11 +134,6 @@ impl Settings {
         let matching = self.warning_states.iter().filter(|(name, _)| warning.starts_with(name.as_str()));
         matching.max_by_key(|(name, _)| name.len()).map_or(State::Suspect, |(_, state)| *state)
     }
-}
-
-fn between(member: &str, value: u32, least: u32, most: u32) -> Result<(), Failure> {
-    let why = format_args!("must be {least} to {most}");
-    if (least..=most).contains(&value) { Ok(()) } else { Err(wrong(member, why)) }
 }
 
 /// It is sent within a line, or looked for in one.

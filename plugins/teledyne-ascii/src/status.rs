@@ -3,10 +3,10 @@
 //! The instrument sends a warning when it begins, and tells the begin and the end of a calibration, unless it is in quiet mode. How it words
 //! the latter is in no source that was read: the settings say which words to look for.
 
+use tutin_sdk::clock::SECOND;
 use tutin_sdk::stream::{Error, Stream};
 use tutin_sdk::{Failure, State, Timestamp, log};
 
-use crate::clock::SECOND;
 use crate::settings::Warnings;
 use crate::{LIST, TeledyneAscii};
 

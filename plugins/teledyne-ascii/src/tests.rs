@@ -1,33 +1,17 @@
 //! Analyzers, played from scripts and answered by a logger in memory.
 
-// One walker for the cases of every driver on a line.
-#[path = "../../hj212-station/src/tests/case.rs"]
-mod case;
-
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use tutin_sdk::case::{self, frames};
+use tutin_sdk::clock::rfc3339;
 use tutin_sdk::stream::fake;
 
-use self::case::{Device, frames, instant};
 use super::*;
 
-impl Device for TeledyneAscii<fake::Line> {
-    fn points(&self) -> Vec<Point> {
-        self.list()
-    }
-
-    fn poll(&mut self, now: Timestamp) -> Result<Samples, Failure> {
-        self.read(now)
-    }
-
-    fn command(&mut self, name: &str, arguments: &str) -> Result<String, Failure> {
-        self.run(name, arguments)
-    }
-
-    fn backfill(&mut self, begin: Timestamp, end: Timestamp, next: &str) -> Result<History, Failure> {
-        self.page(begin, end, next)
-    }
+/// The moment of a text such as `2026-11-01T08:00:00Z`.
+fn instant(text: &str) -> Timestamp {
+    rfc3339(text).unwrap()
 }
 
 fn folder(name: &str) -> PathBuf {
@@ -68,7 +52,7 @@ fn logging(records: i64) -> (fake::Line, TeledyneAscii<fake::Line>) {
         Ok((0..records.min(count)).flat_map(record).collect())
     });
     let mut driver = open(&line, settings()).unwrap();
-    driver.read(instant("2026-01-02T00:00:00Z")).unwrap();
+    driver.poll(instant("2026-01-02T00:00:00Z")).unwrap();
     line.sent();
     (line, driver)
 }
@@ -76,7 +60,7 @@ fn logging(records: i64) -> (fake::Line, TeledyneAscii<fake::Line>) {
 fn history(driver: &mut TeledyneAscii<fake::Line>, begin: &str, end: &str) -> Vec<Sample> {
     let (mut samples, mut next) = (Vec::new(), String::new());
     for _ in 0..50 {
-        let page = driver.page(instant(begin), instant(end), &next).unwrap();
+        let page = driver.backfill(instant(begin), instant(end), &next).unwrap();
         samples.extend(page.samples.iter());
         next = page.next;
         if next.is_empty() {
@@ -88,7 +72,7 @@ fn history(driver: &mut TeledyneAscii<fake::Line>, begin: &str, end: &str) -> Ve
 
 /// Values of the first point, which count the hours before 2026-01-02.
 fn hours(driver: &TeledyneAscii<fake::Line>, samples: &[Sample]) -> Vec<i64> {
-    let point = driver.list().iter().position(|point| point.id == "conc_nxcnc1_avg").unwrap();
+    let point = driver.points().iter().position(|point| point.id == "conc_nxcnc1_avg").unwrap();
     let of = samples.iter().filter(|sample| usize::from(sample.point) == point);
     let start = instant("2026-01-02T00:00:00Z").0;
     of.map(|sample| {
@@ -101,14 +85,14 @@ fn hours(driver: &TeledyneAscii<fake::Line>, samples: &[Sample]) -> Vec<i64> {
 
 #[test]
 fn the_analyzer_of_every_case_is_understood() {
-    let played = case::play_all(&folder("cases"), |line, settings| open(&line, settings).unwrap());
+    let played = case::play(&folder("cases"), TeledyneAscii::new).unwrap();
 
     assert_eq!(played, 2);
 }
 
 #[test]
 fn lines_of_the_manuals_are_read() {
-    let frames = frames(&folder("frames/lines.hex"));
+    let frames = frames(&folder("frames/lines.hex")).unwrap();
 
     let lines: Vec<Line<'_>> = frames.iter().map(|frame| Line::read(frame).unwrap()).collect();
 
@@ -127,7 +111,7 @@ fn opening_sends_nothing_and_knows_the_concentrations() {
     let driver = open(&line, settings()).unwrap();
 
     assert_eq!(line.sent().len(), 0);
-    assert_eq!(driver.list().iter().map(|point| point.id.as_str()).collect::<Vec<_>>(), ["warnings", "nox"]);
+    assert_eq!(driver.points().iter().map(|point| point.id.as_str()).collect::<Vec<_>>(), ["warnings", "nox"]);
     let (framing, unasked) = line.framing().unwrap();
     assert_eq!((framing.ends, unasked), (vec![b"\r\n".to_vec()], Unasked::Wakes));
 }
@@ -137,15 +121,15 @@ fn new_test_values_change_the_list_once() {
     let line = fake::Line::new(|_| Ok(vec![b"T 2:00:00 NOX=1.0 PPB\r\n".to_vec(), b"T 2:00:00 PMT=3 MV\r\n".to_vec()]));
     let mut driver = open(&line, settings()).unwrap();
 
-    let first = driver.read(instant("2026-01-02T00:00:00Z")).unwrap();
-    let second = driver.read(instant("2026-01-02T00:00:10Z")).unwrap();
+    let first = driver.poll(instant("2026-01-02T00:00:00Z")).unwrap();
+    let second = driver.poll(instant("2026-01-02T00:00:10Z")).unwrap();
 
     assert!(format!("{first:?}").contains("points_changed: true"));
     assert!(format!("{second:?}").contains("points_changed: false"));
-    let point = driver.list().pop().unwrap();
+    let point = driver.points().pop().unwrap();
     assert_eq!((point.id.as_str(), point.unit.as_str()), ("pmt", "mV"));
     line.answers(|_| Ok(vec![b"T 2:00:00 NOX=1.0 PPM\r\n".to_vec()]));
-    let third = driver.read(instant("2026-01-02T00:00:20Z")).unwrap();
+    let third = driver.poll(instant("2026-01-02T00:00:20Z")).unwrap();
     assert!(format!("{third:?}").contains("points_changed: true"), "another unit");
 }
 
@@ -202,14 +186,14 @@ fn a_history_goes_on_with_the_next_channel_in_the_next_instance() {
     let second = json!({"channel": 1}).to_string();
 
     let mut next = open(&line, two).unwrap();
-    assert_eq!(next.page(begin, end, &second).unwrap_err().to_string(), "the instrument has not been polled yet");
-    next.read(end).unwrap();
-    let page = next.page(begin, end, &second).unwrap();
+    assert_eq!(next.backfill(begin, end, &second).unwrap_err().to_string(), "the instrument has not been polled yet");
+    next.poll(end).unwrap();
+    let page = next.backfill(begin, end, &second).unwrap();
 
     assert_eq!((page.samples.len(), page.next.as_str()), (2 * 6, ""));
-    let page = driver.page(begin, end, "").unwrap();
+    let page = driver.backfill(begin, end, "").unwrap();
     assert_eq!((page.samples.len(), page.next.as_str()), (2 * 6, ""));
-    assert!(next.page(begin, end, "{").unwrap_err().to_string().starts_with("place in the records: "));
+    assert!(next.backfill(begin, end, "{").unwrap_err().to_string().starts_with("place in the records: "));
 }
 
 #[test]
@@ -221,9 +205,9 @@ fn records_in_another_order_are_refused() {
         Ok((0..5).map(|hour| format!("D 1:0{hour}:00 0412 CONC: 1 1\r\n").into_bytes()).collect())
     });
     let mut driver = open(&line, settings()).unwrap();
-    driver.read(instant("2026-01-02T00:00:00Z")).unwrap();
+    driver.poll(instant("2026-01-02T00:00:00Z")).unwrap();
 
-    let failure = driver.page(instant("2025-12-20T00:00:00Z"), instant("2026-01-02T00:00:00Z"), "").unwrap_err();
+    let failure = driver.backfill(instant("2025-12-20T00:00:00Z"), instant("2026-01-02T00:00:00Z"), "").unwrap_err();
 
     assert_eq!(failure.to_string(), "records are not newest first: CONC: 1 1");
 }
@@ -231,9 +215,9 @@ fn records_in_another_order_are_refused() {
 #[test]
 fn records_of_a_wrong_clock_are_refused() {
     let (_, mut driver) = logging(10);
-    driver.read(instant("2026-01-02T00:20:00Z")).unwrap();
+    driver.poll(instant("2026-01-02T00:20:00Z")).unwrap();
 
-    let failure = driver.page(instant("2026-01-01T00:00:00Z"), instant("2026-01-02T00:00:00Z"), "").unwrap_err();
+    let failure = driver.backfill(instant("2026-01-01T00:00:00Z"), instant("2026-01-02T00:00:00Z"), "").unwrap_err();
 
     assert_eq!(failure.to_string(), "the instrument's clock is off by 1200 s; its records are not read");
 }
@@ -244,7 +228,7 @@ fn without_channels_there_is_no_history() {
     settings["channels"] = json!({});
     let mut driver = open(&fake::Line::pushing(), settings).unwrap();
 
-    let failure = driver.page(Timestamp(0), Timestamp(1), "").unwrap_err();
+    let failure = driver.backfill(Timestamp(0), Timestamp(1), "").unwrap_err();
 
     assert_eq!(failure.to_string(), "settings.channels names no channel of the logger");
 }
@@ -256,16 +240,16 @@ fn the_next_instance_knows_points_warnings_and_calibration() {
     let now = instant("2026-01-02T00:00:00Z");
     line.push("C 2:00:00 0412 START SPAN\r\n", now);
     line.push("W 2:00:00 0412 BOX TEMP WARN\r\n", now);
-    driver.read(now).unwrap();
+    driver.poll(now).unwrap();
 
     let mut next = open(&line, settings()).unwrap();
-    next.take_over(&driver.keep()).unwrap();
+    next.restore(&driver.snapshot()).unwrap();
 
-    assert_eq!(next.list(), driver.list());
-    let samples = next.read(now).unwrap();
+    assert_eq!(next.points(), driver.points());
+    let samples = next.poll(now).unwrap();
     assert_eq!(samples.iter().next().unwrap().state, State::Calibration);
     assert_eq!(samples.text(1), Some("BOX TEMP WARN"));
-    assert!(next.take_over(b"[").unwrap_err().to_string().starts_with("snapshot: "));
+    assert!(next.restore(b"[").unwrap_err().to_string().starts_with("snapshot: "));
 }
 
 #[test]
@@ -303,7 +287,7 @@ fn a_wrong_setting_is_named() {
 
 #[test]
 fn every_command_is_described() {
-    let description = TeledyneAscii::<Link>::description();
+    let description = TeledyneAscii::<fake::Line>::description();
 
     assert_eq!(description.commands().collect::<Vec<_>>(), ["zero", "span", "exit"]);
 }

@@ -38,7 +38,7 @@ pub(crate) fn describe(description: Description) -> Description {
 
 impl<L: Stream> ThermoClink<L> {
     /// Carries out a command.
-    pub fn run(&self, name: &str, arguments: &str) -> Result<String, Failure> {
+    pub(crate) fn run(&self, name: &str, arguments: &str) -> Result<String, Failure> {
         let Some((_, command, _)) = COMMANDS.iter().find(|(known, ..)| *known == name) else {
             return Err(Failure::unsupported(format!("there is no command {name:?}")));
         };

@@ -13,10 +13,11 @@
 //! words with a `%`, is unproven.
 
 use serde::{Deserialize, Serialize};
+use tutin_sdk::clock::{SECOND, UtcOffset};
 use tutin_sdk::stream::{Exchange, Stream};
 use tutin_sdk::{Failure, History, Sample, Samples, Timestamp, log};
 
-use crate::clock::{self, SECOND, UtcOffset};
+use crate::clock;
 use crate::reply::{self, Answer};
 use crate::status::{self, Verdict};
 use crate::{ThermoClink, as_text, complaint};
@@ -56,7 +57,7 @@ struct Record {
 
 impl<L: Stream> ThermoClink<L> {
     /// The next page.
-    pub fn page(&mut self, begin: Timestamp, end: Timestamp, next: &str) -> Result<History, Failure> {
+    pub(crate) fn page(&mut self, begin: Timestamp, end: Timestamp, next: &str) -> Result<History, Failure> {
         let place = if next.is_empty() {
             self.check_clock()?;
             let last = begin.0.saturating_sub(1);

@@ -15,10 +15,10 @@ pub mod settings;
 mod status;
 
 use serde::{Deserialize, Serialize};
-use tutin_sdk::stream::{Error, Exchange, Framing, Link, Stream, Unasked};
-use tutin_sdk::{Description, Driver, Failure, History, Point, Sample, Samples, State, Timestamp, log};
+use tutin_sdk::stream::{Error, Exchange, Framing, Stream, Unasked};
+use tutin_sdk::{Description, Driver, Failure, History, Point, Sample, Samples, State, Timestamp, hex, log};
 
-use crate::points::{Kept, Points};
+use crate::points::Points;
 use crate::reply::{Answer, Sum};
 use crate::settings::{Model, Settings};
 use crate::status::{Flags, Verdict};
@@ -49,7 +49,7 @@ pub struct ThermoClink<L> {
 /// What the next instance takes over.
 #[derive(Debug, Serialize, Deserialize)]
 struct Snapshot {
-    points: Vec<Kept>,
+    points: Vec<Point>,
 }
 
 impl<L: Stream> ThermoClink<L> {
@@ -79,44 +79,6 @@ impl<L: Stream> ThermoClink<L> {
             refused: Vec::new(),
             now: None,
         })
-    }
-
-    /// The points so far.
-    pub fn list(&self) -> Vec<Point> {
-        self.points.list()
-    }
-
-    /// Asks for everything once.
-    pub fn read(&mut self, now: Timestamp) -> Result<Samples, Failure> {
-        self.now = Some(now);
-        self.throw_away_unasked()?;
-        let mut refused = Vec::new();
-        let mut values = Vec::with_capacity(self.numbers.len());
-        for (at, command) in self.numbers.iter().enumerate() {
-            let answer = self.ask(command)?;
-            let read = as_text(&answer).and_then(reply::number);
-            if read.is_none() {
-                refused.push(complaint(command, &answer));
-            }
-            values.push(read.map(|(value, _)| value));
-            if let Some((_, unit)) = read {
-                let code = model::unit(unit);
-                if code.is_none() && !unit.is_empty() {
-                    refused.push(format!("command {command}: the unit {unit:?} is unknown"));
-                }
-                self.points.set_unit(at, code.unwrap_or_default());
-            }
-        }
-        let answer = self.ask(FLAGS)?;
-        let word = as_text(&answer).and_then(status::word);
-        if word.is_none() {
-            refused.push(format!("{}; concentrations are suspect", complaint(FLAGS, &answer)));
-        }
-        let verdict = word.map_or_else(Verdict::unknown, |word| self.flags.verdict(word));
-        let mut texts = self.ask_texts(&mut refused)?;
-        texts.push(word.map(|word| self.flags.words(word)));
-        self.report(refused);
-        Ok(self.samples(&values, &texts, verdict))
     }
 
     fn ask_texts(&self, refused: &mut Vec<String>) -> Result<Vec<Option<String>>, Failure> {
@@ -189,7 +151,7 @@ impl<L: Stream> ThermoClink<L> {
         let other = self.link.receive(1).ok().and_then(|incoming| incoming.frames.into_iter().next());
         match other {
             Some(frame) => {
-                let came = reply::shown(&frame.bytes);
+                let came = hex(&frame.bytes, reply::SHOWN);
                 Failure::device(format!("command {command}: an answer to something else: {came}"))
             }
             None => Error::Timeout.during(format_args!("command {command}")),
@@ -201,19 +163,6 @@ impl<L: Stream> ThermoClink<L> {
             log::warn(text);
         }
         self.refused = refused;
-    }
-
-    /// What the next instance takes over.
-    pub fn keep(&self) -> Vec<u8> {
-        serde_json::to_vec(&Snapshot { points: self.points.kept() }).unwrap_or_default()
-    }
-
-    /// Takes over from the last instance: units, and values that only records have.
-    pub fn take_over(&mut self, state: &[u8]) -> Result<(), Failure> {
-        let snapshot: Snapshot =
-            serde_json::from_slice(state).map_err(|err| Failure::internal(format!("snapshot: {err}")))?;
-        self.points.restore(snapshot.points);
-        Ok(())
     }
 }
 
@@ -232,7 +181,7 @@ fn complaint(command: &str, answer: &Answer) -> String {
     }
 }
 
-impl Driver for ThermoClink<Link> {
+impl<L: Stream + 'static> Driver for ThermoClink<L> {
     type Settings = Settings;
 
     fn description() -> Description {
@@ -245,15 +194,43 @@ impl Driver for ThermoClink<Link> {
     }
 
     fn open(settings: Settings) -> Result<Self, Failure> {
-        ThermoClink::new(Link::open("main")?, settings)
+        ThermoClink::new(L::open("main")?, settings)
     }
 
     fn points(&self) -> Vec<Point> {
-        self.list()
+        self.points.list()
     }
 
     fn poll(&mut self, now: Timestamp) -> Result<Samples, Failure> {
-        self.read(now)
+        self.now = Some(now);
+        self.throw_away_unasked()?;
+        let mut refused = Vec::new();
+        let mut values = Vec::with_capacity(self.numbers.len());
+        for (at, command) in self.numbers.iter().enumerate() {
+            let answer = self.ask(command)?;
+            let read = as_text(&answer).and_then(reply::number);
+            if read.is_none() {
+                refused.push(complaint(command, &answer));
+            }
+            values.push(read.map(|(value, _)| value));
+            if let Some((_, unit)) = read {
+                let code = model::unit(unit);
+                if code.is_none() && !unit.is_empty() {
+                    refused.push(format!("command {command}: the unit {unit:?} is unknown"));
+                }
+                self.points.set_unit(at, code.unwrap_or_default());
+            }
+        }
+        let answer = self.ask(FLAGS)?;
+        let word = as_text(&answer).and_then(status::word);
+        if word.is_none() {
+            refused.push(format!("{}; concentrations are suspect", complaint(FLAGS, &answer)));
+        }
+        let verdict = word.map_or_else(Verdict::unknown, |word| self.flags.verdict(word));
+        let mut texts = self.ask_texts(&mut refused)?;
+        texts.push(word.map(|word| self.flags.words(word)));
+        self.report(refused);
+        Ok(self.samples(&values, &texts, verdict))
     }
 
     fn backfill(&mut self, begin: Timestamp, end: Timestamp, next: &str) -> Result<History, Failure> {
@@ -265,15 +242,19 @@ impl Driver for ThermoClink<Link> {
     }
 
     fn snapshot(&self) -> Vec<u8> {
-        self.keep()
+        serde_json::to_vec(&Snapshot { points: self.points.kept() }).unwrap_or_default()
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<(), Failure> {
-        self.take_over(state)
+        let snapshot: Snapshot =
+            serde_json::from_slice(state).map_err(|err| Failure::internal(format!("snapshot: {err}")))?;
+        // Units, and values that only records have.
+        self.points.restore(snapshot.points);
+        Ok(())
     }
 }
 
-tutin_sdk::export!(ThermoClink<Link>);
+tutin_sdk::export!(ThermoClink<tutin_sdk::stream::Link>);
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,5 @@
 //! The list of points. Units come with the instrument's answers, and values of records that are not read otherwise get a place at the end.
 
-use serde::{Deserialize, Serialize};
 use tutin_sdk::{Point, PointKind};
 
 /// So many values of records at most.
@@ -11,14 +10,6 @@ const MOST: usize = 256;
 pub(crate) struct Points {
     list: Vec<Point>,
     changed: bool,
-}
-
-/// A point as a snapshot keeps it.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Kept {
-    id: String,
-    label: String,
-    unit: String,
 }
 
 impl Points {
@@ -64,20 +55,17 @@ impl Points {
     }
 
     /// What the next instance needs to know.
-    pub fn kept(&self) -> Vec<Kept> {
-        let numbers = self.list.iter().filter(|point| point.kind == PointKind::Number);
-        numbers
-            .map(|point| Kept { id: point.id.clone(), label: point.label.clone(), unit: point.unit.clone() })
-            .collect()
+    pub fn kept(&self) -> Vec<Point> {
+        self.list.iter().filter(|point| point.kind == PointKind::Number).cloned().collect()
     }
 
     /// Takes over what the last instance knew.
-    pub fn restore(&mut self, kept: Vec<Kept>) {
-        for Kept { id, label, unit } in kept {
-            match self.list.iter().position(|point| point.id == id) {
-                Some(at) => self.set_unit(at, &unit),
-                None if id.starts_with("lrec_") => {
-                    self.add(Point::number(id, label, unit));
+    pub fn restore(&mut self, kept: Vec<Point>) {
+        for kept in kept {
+            match self.list.iter().position(|point| point.id == kept.id) {
+                Some(at) => self.set_unit(at, &kept.unit),
+                None if kept.id.starts_with("lrec_") => {
+                    self.add(kept);
                 }
                 None => {}
             }

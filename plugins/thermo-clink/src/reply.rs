@@ -10,10 +10,12 @@
 //!
 //! Some firmwares put 0xFF or 0x80 in front, or `*` behind. Sources: 42i manual, B-1 and B-2; HagenTelg/forge, thermo49.
 
-use tutin_sdk::Failure;
+use tutin_sdk::{Failure, hex};
 
 /// What the instrument says to a command that it does not have.
 const BAD: &str = "bad cmd";
+/// Bytes of a reply that an error or the log shows.
+pub(crate) const SHOWN: usize = 48;
 const ODD: [u8; 2] = [0x80, 0xFF];
 
 /// Whether replies carry a sum.
@@ -53,7 +55,7 @@ pub(crate) fn beginnings(command: &str) -> Vec<Vec<u8>> {
 
 /// The answer in a frame.
 pub(crate) fn read(frame: &[u8], command: &str, sum: Sum) -> Result<Answer, Failure> {
-    let wrong = |why: String| Failure::device(format!("command {command}: {why}: {}", shown(frame)));
+    let wrong = |why: String| Failure::device(format!("command {command}: {why}: {}", hex(frame, SHOWN)));
     let text = message(frame, sum).map_err(wrong)?;
     let Some(rest) = text.get(..command.len()).filter(|echo| echo.eq_ignore_ascii_case(command)) else {
         return Err(wrong("an answer to something else".into()));
@@ -122,13 +124,6 @@ pub(crate) fn number(answer: &str) -> Option<(f64, &str)> {
     value.is_finite().then_some((value, unit.trim()))
 }
 
-/// What came, for an error: hexadecimal, cut to a sane length.
-pub(crate) fn shown(frame: &[u8]) -> String {
-    let shown: Vec<String> = frame.iter().take(48).map(|byte| format!("{byte:02x}")).collect();
-    let rest = frame.len().saturating_sub(48);
-    if rest == 0 { shown.join(" ") } else { format!("{} and {rest} bytes more", shown.join(" ")) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,7 +151,7 @@ mod tests {
         check(b"no 550E-2 ppb\nsum 039d\r", Sum::Checked, text("550E-2 ppb"));
         check(b"no 550E-2 ppb\x80sum 039d\r", Sum::Checked, text("550E-2 ppb"));
         check(b"no bad cmd\r", Sum::None, Ok(Answer::BadCommand));
-        let wrong = |why: &str, frame: &[u8]| Err(format!("command no: {why}: {}", shown(frame)));
+        let wrong = |why: &str, frame: &[u8]| Err(format!("command no: {why}: {}", hex(frame, SHOWN)));
         check(
             b"no 550E-2 ppb\nsum 039e\r",
             Sum::Checked,

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use tutin_sdk::clock::UtcOffset;
 use tutin_sdk::settings::wrong;
 use tutin_sdk::{Failure, State};
 
-use crate::clock::UtcOffset;
 pub use crate::model::Model;
 
 /// A Thermo Scientific analyzer that speaks C-Link.

@@ -1,35 +1,20 @@
 //! Analyzers, played from scripts and answered by a logger in memory.
 
-// One walker for the cases of every driver on a line.
-#[path = "../../hj212-station/src/tests/case.rs"]
-mod case;
 mod records;
 
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use tutin_sdk::Qualifier;
+use tutin_sdk::case::{self, frames};
+use tutin_sdk::clock::rfc3339;
 use tutin_sdk::stream::fake::Line;
 
-use self::case::{Device, frames, instant};
 use super::*;
 
-impl Device for ThermoClink<Line> {
-    fn points(&self) -> Vec<Point> {
-        self.list()
-    }
-
-    fn poll(&mut self, now: Timestamp) -> Result<Samples, Failure> {
-        self.read(now)
-    }
-
-    fn command(&mut self, name: &str, arguments: &str) -> Result<String, Failure> {
-        self.run(name, arguments)
-    }
-
-    fn backfill(&mut self, begin: Timestamp, end: Timestamp, next: &str) -> Result<History, Failure> {
-        self.page(begin, end, next)
-    }
+/// The moment of a text such as `2026-11-01T08:00:00Z`.
+fn instant(text: &str) -> Timestamp {
+    rfc3339(text).unwrap()
 }
 
 fn folder(name: &str) -> PathBuf {
@@ -47,7 +32,7 @@ fn open(line: &Line, settings: Value) -> Result<ThermoClink<Line>, Failure> {
 
 #[test]
 fn the_analyzer_of_every_case_is_understood() {
-    let played = case::play_all(&folder("cases"), |line, settings| open(&line, settings).unwrap());
+    let played = case::play(&folder("cases"), ThermoClink::new).unwrap();
 
     assert_eq!(played, 3);
 }
@@ -55,7 +40,7 @@ fn the_analyzer_of_every_case_is_understood() {
 #[test]
 fn every_form_of_reply_is_read() {
     let check = |file: &str, sum: Sum| {
-        let frames = frames(&folder("frames").join(file));
+        let frames = frames(&folder("frames").join(file)).unwrap();
         assert_eq!(frames.len(), 3);
         for frame in frames {
             let Answer::Text(text) = reply::read(&frame, "o3", sum).unwrap() else { panic!("{frame:02x?}") };
@@ -120,7 +105,7 @@ fn opening_sends_nothing() {
     let driver = open(&line, settings()).unwrap();
 
     assert_eq!(line.sent().len(), 0);
-    assert_eq!(driver.list().iter().map(|point| point.id.as_str()).collect::<Vec<_>>(), ["o3", "pres", "flags"]);
+    assert_eq!(driver.points().iter().map(|point| point.id.as_str()).collect::<Vec<_>>(), ["o3", "pres", "flags"]);
     let (framing, unasked) = line.framing().unwrap();
     assert_eq!((framing.ends, unasked), (vec![b"\r".to_vec()], Unasked::Waits));
 }
@@ -163,7 +148,7 @@ fn a_wrong_setting_is_named() {
 
 #[test]
 fn every_command_is_described() {
-    let description = ThermoClink::<Link>::description();
+    let description = ThermoClink::<Line>::description();
 
     assert_eq!(description.commands().collect::<Vec<_>>(), ["remote", "zero", "span", "sample"]);
 }

@@ -31,12 +31,12 @@ const URI: &str = "application-uri";
 #[derive(Debug, Error)]
 pub enum CertificateError {
     /// A folder or a file cannot be used.
-    #[error("{path}: {source}", path = .path.display())]
+    #[error("{path}: {error}", path = .path.display())]
     Io {
         /// Which.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        error: io::Error,
     },
     /// A file is not what it should be.
     #[error("{path}: {reason}", path = .path.display())]
@@ -97,7 +97,7 @@ pub fn application_uri(hub: &str) -> String {
 
 /// A certificate in a file, DER or PEM, whatever the file is called.
 pub fn read_certificate(path: &Path) -> Result<X509, CertificateError> {
-    let bytes = fs::read(path).map_err(|source| CertificateError::Io { path: path.into(), source })?;
+    let bytes = fs::read(path).map_err(|error| CertificateError::Io { path: path.into(), error })?;
     let read = if bytes.starts_with(b"-----") { X509::from_pem(&bytes) } else { X509::from_der(&bytes) };
     read.map_err(|_| CertificateError::Unusable {
         path: path.into(),
@@ -108,7 +108,7 @@ pub fn read_certificate(path: &Path) -> Result<X509, CertificateError> {
 /// A private key in a PEM file.
 pub(super) fn read_key(path: &Path) -> Result<PrivateKey, CertificateError> {
     // The library says only that it failed; whether the file can be read at all is asked first.
-    fs::metadata(path).map_err(|source| CertificateError::Io { path: path.into(), source })?;
+    fs::metadata(path).map_err(|error| CertificateError::Io { path: path.into(), error })?;
     PrivateKey::read_pem_file(path).map_err(|_| CertificateError::Unusable {
         path: path.into(),
         reason: String::from("not an unencrypted RSA key in PEM"),
@@ -127,7 +127,7 @@ fn make(pki: &Path, hub: &str) -> Result<(), CertificateError> {
     let own = pki.join(OWN);
     let at = |path: &Path| {
         let path = path.to_owned();
-        move |source| CertificateError::Io { path, source }
+        move |error| CertificateError::Io { path, error }
     };
     fs::create_dir_all(&beside).map_err(at(&beside))?;
     private(&beside, 0o700).map_err(at(&beside))?;
@@ -157,7 +157,7 @@ fn make(pki: &Path, hub: &str) -> Result<(), CertificateError> {
         Ok(()) => Ok(()),
         // Somebody else was quicker: theirs counts.
         Err(_) if own.join(CERTIFICATE).exists() => fs::remove_dir_all(&beside).map_err(at(&beside)),
-        Err(source) => Err(CertificateError::Io { path: own, source }),
+        Err(error) => Err(CertificateError::Io { path: own, error }),
     }
 }
 

@@ -19,7 +19,7 @@ use super::establish::Plan;
 use super::fault::{Fault, status_text};
 use super::seat::{Seat, Wanted};
 use super::session::{Session, VALUE, attribute_of, unexpected};
-use super::subscription::Subscription;
+use super::subscription::{Subscription, delete};
 
 /// Publish requests that wait at the server for each subscription, and in all.
 const WAITING: usize = 2;
@@ -191,7 +191,7 @@ impl Tending<'_> {
             if subscriptions.live.get(at).is_some_and(|subscription| !subscription.is_wanted()) {
                 let subscription = subscriptions.live.swap_remove(at);
                 if !subscription.is_over {
-                    subscription.delete(self.session).await?;
+                    delete(self.session, subscription.id).await?;
                 }
             }
         }
@@ -239,7 +239,8 @@ impl Tending<'_> {
     async fn take(&self, subscriptions: &mut Subscriptions, response: PublishResponse) -> Result<(), Fault> {
         let (id, number) = (response.subscription_id, response.notification_message.sequence_number);
         let Some(subscription) = subscriptions.live.iter_mut().find(|subscription| subscription.id == id) else {
-            return Ok(());
+            // Made by a request whose answer came too late, or deleted just now.
+            return delete(self.session, id).await;
         };
         if subscription.take(self.session, response.notification_message).await? {
             subscriptions

@@ -86,7 +86,7 @@ impl Subscription {
         match subscription.monitor(session).await {
             Ok(refused) => seat.refuse(subscription.wanted.list, refused),
             Err(fault) => {
-                subscription.delete(session).await?;
+                delete(session, id).await?;
                 return Err(fault);
             }
         }
@@ -127,9 +127,15 @@ impl Subscription {
                 items_to_create: Some(chunk.iter().map(create).collect()),
             };
             session.tell_out(|| format!("monitor {} nodes in subscription {}", chunk.len(), self.id));
-            let results = match session.ask(request).await? {
-                ResponseMessage::CreateMonitoredItems(response) => answers(response.results, chunk.len())?,
-                other => return Err(unexpected(&other)),
+            let results = match session.ask(request).await {
+                Ok(ResponseMessage::CreateMonitoredItems(response)) => answers(response.results, chunk.len())?,
+                Ok(other) => return Err(unexpected(&other)),
+                // A server that has room for no more refuses these; those that it took stay.
+                Err(fault @ Fault::Status(status)) if !fault.is_session_gone() => {
+                    refused.extend(chunk.iter().map(|(item, _)| (*item, status)));
+                    continue;
+                }
+                Err(fault) => return Err(fault),
             };
             let bad = chunk.iter().zip(results).filter(|(_, result)| result.status_code.is_bad());
             refused.extend(bad.map(|((item, _), result)| (*item, result.status_code.bits())));
@@ -142,18 +148,6 @@ impl Subscription {
             }
         });
         Ok(refused)
-    }
-
-    /// Ends it at the server.
-    pub(super) async fn delete(&self, session: &Session) -> Result<(), Fault> {
-        let request =
-            DeleteSubscriptionsRequest { request_header: session.header(), subscription_ids: Some(vec![self.id]) };
-        session.tell_out(|| format!("delete subscription {}", self.id));
-        match session.ask(request).await {
-            // It may be gone already.
-            Ok(_) | Err(Fault::Status(_)) => Ok(()),
-            Err(fault) => Err(fault),
-        }
     }
 
     /// Whether the device still wants this list.
@@ -271,6 +265,17 @@ impl Subscription {
         let shown = shown.collect::<Vec<_>>().join(", ");
         let rest = if notifications.len() > SHOWN { ", …" } else { "" };
         format!("subscription {} message {number}, {} values: {shown}{rest}", self.id, notifications.len())
+    }
+}
+
+/// Ends a subscription at the server.
+pub(super) async fn delete(session: &Session, id: u32) -> Result<(), Fault> {
+    let request = DeleteSubscriptionsRequest { request_header: session.header(), subscription_ids: Some(vec![id]) };
+    session.tell_out(|| format!("delete subscription {id}"));
+    match session.ask(request).await {
+        // It may be gone already.
+        Ok(_) | Err(Fault::Status(_)) => Ok(()),
+        Err(fault) => Err(fault),
     }
 }
 

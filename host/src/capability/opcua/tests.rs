@@ -1,3 +1,5 @@
+//! Promises of the pieces; what a real server makes of them is in the scenarios.
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

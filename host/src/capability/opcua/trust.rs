@@ -94,7 +94,7 @@ impl TrustList {
         // The same certificate is not left among the refused.
         let left = self.rejected.join(&name);
         if left.exists() {
-            fs::remove_file(&left).map_err(|source| CertificateError::Io { path: left, source })?;
+            fs::remove_file(&left).map_err(|error| CertificateError::Io { path: left, error })?;
         }
         Ok((name, describe(&certificate)))
     }
@@ -102,7 +102,7 @@ impl TrustList {
     /// Takes a certificate from the trusted, by the name of its file.
     pub fn remove(&self, name: &str) -> Result<(), CertificateError> {
         let path = self.trusted.join(Path::new(name).file_name().unwrap_or_default());
-        fs::remove_file(&path).map_err(|source| CertificateError::Io { path, source })
+        fs::remove_file(&path).map_err(|error| CertificateError::Io { path, error })
     }
 
     /// Names of files and what is in them: those that are trusted, and those that were refused.
@@ -136,7 +136,7 @@ impl TrustList {
             .collect();
         kept.sort();
         for (_, path) in kept.iter().rev().skip(KEPT - 1) {
-            fs::remove_file(path).map_err(|source| CertificateError::Io { path: path.clone(), source })?;
+            fs::remove_file(path).map_err(|error| CertificateError::Io { path: path.clone(), error })?;
         }
         write(&self.rejected, &name, certificate)?;
         Ok(name)
@@ -166,14 +166,14 @@ fn file_name(certificate: &X509) -> String {
 }
 
 fn write(folder: &Path, name: &str, certificate: &X509) -> Result<(), CertificateError> {
-    fs::create_dir_all(folder).map_err(|source| CertificateError::Io { path: folder.into(), source })?;
+    fs::create_dir_all(folder).map_err(|error| CertificateError::Io { path: folder.into(), error })?;
     let path = folder.join(name);
-    fs::write(&path, certificate.as_byte_string().as_ref()).map_err(|source| CertificateError::Io { path, source })
+    fs::write(&path, certificate.as_byte_string().as_ref()).map_err(|error| CertificateError::Io { path, error })
 }
 
 /// The files of a folder by name; none when there is no such folder.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, CertificateError> {
-    let failed = |source| CertificateError::Io { path: folder.into(), source };
+    let failed = |error| CertificateError::Io { path: folder.into(), error };
     let mut paths = match fs::read_dir(folder) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
         Err(error) => return Err(failed(error)),

@@ -156,7 +156,8 @@ fn structure(object: &ExtensionObject, namespaces: &Namespaces) -> String {
         return format!("Argument name={} type={data_type}", argument.name.as_ref());
     }
     match object.type_name() {
-        Some(name) => format!("structure {name}"),
+        // The library's name of the type has its module in front.
+        Some(name) => format!("structure {}", name.rsplit("::").next().unwrap_or(name)),
         None => String::from("structure"),
     }
 }

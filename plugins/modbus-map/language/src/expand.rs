@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::rc::Rc;
 
 use tutin_sdk::modbus::{Span, Table};
-use tutin_sdk::settings::wrong;
+use tutin_sdk::settings::{check_id, wrong};
 use tutin_sdk::{Failure, Point};
 
 use crate::codes::numbered;
@@ -126,7 +126,7 @@ fn place(effective: &Effective, candidate: &Candidate) -> Result<Placed, Failure
     let kind = kind(effective, entry, adjust.word_order, at)?;
     let address = effective.wire_address(entry.table, entry.address.saturating_add(*distance), kind.width(), at)?;
     let point_id = adjust.id.as_ref().unwrap_or(id);
-    check_id(point_id, &format!("{at}.id"))?;
+    check_id(&format!("{at}.id"), point_id)?;
     let label = adjust.label.as_ref().unwrap_or(label).clone();
     let point = match kind.is_text() {
         true => Point::text(point_id, label),
@@ -145,14 +145,6 @@ fn place(effective: &Effective, candidate: &Candidate) -> Result<Placed, Failure
         name_from: entry.name_from.as_ref().map(|from| name_source(effective, from, candidate)).transpose()?,
         kind,
     })
-}
-
-fn check_id(id: &str, at: &str) -> Result<(), Failure> {
-    if Point::is_id(id) {
-        return Ok(());
-    }
-    let rule = "lower case letters, digits and _, starting with a letter, at most 64";
-    Err(wrong(at, format_args!("{id:?} is no id: {rule}")))
 }
 
 /// What the site says of a point: patterns first, then its id.

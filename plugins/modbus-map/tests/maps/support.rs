@@ -169,7 +169,7 @@ impl Cells {
 
 /// A device that was opened with the component that its map needs.
 pub enum Opened {
-    Reads(ModbusMap<Bank>),
+    Reads(Box<ModbusMap<Bank>>),
     Writes(Box<WritingMap<Bank>>, i64),
 }
 
@@ -187,7 +187,7 @@ impl Opened {
         }
         // What only reads must be the same in both components.
         WritingMap::new(bank.clone(), settings)?;
-        Ok(Opened::Reads(ModbusMap::new(bank.clone(), settings)?))
+        Ok(Opened::Reads(Box::new(ModbusMap::new(bank.clone(), settings)?)))
     }
 
     pub fn read(&mut self) -> Result<Samples, Failure> {

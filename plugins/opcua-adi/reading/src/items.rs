@@ -8,7 +8,7 @@ use tutin_sdk::{Point, PointKind, log};
 use crate::discover::{self, Found, Method, Variable};
 use crate::ids::{id_of, is_wanted};
 use crate::ruling::Ruling;
-use crate::settings::{Kind, NodeSetting, Settings};
+use crate::settings::{NodeSetting, Settings};
 
 /// Most nodes of one read.
 const AT_ONCE: usize = 1_000;
@@ -149,11 +149,7 @@ impl Making {
 
 fn point(node: &NodeSetting) -> Point {
     let label = node.label.clone().unwrap_or_else(|| node.id.clone());
-    let kind = match node.kind {
-        Kind::Number => PointKind::Number,
-        Kind::Text => PointKind::Text,
-    };
-    Point { id: node.id.clone(), label, unit: node.unit.clone(), kind }
+    Point { id: node.id.clone(), label, unit: node.unit.clone(), kind: node.kind }
 }
 
 /// What the values are, by their present value, else by their data type; none for arrays and structures.

@@ -18,6 +18,7 @@ mod ruling;
 mod saying;
 pub mod settings;
 
+use tutin_sdk::clock::SECOND;
 use tutin_sdk::opcua::{Attribute, Client, DataValue, Incoming, Link, Node, Notification, Rates, status_name};
 use tutin_sdk::{Description, Driver, Failure, History, Point, Samples, State, Timestamp, log};
 
@@ -25,7 +26,6 @@ pub use crate::commands::ControllingAdi;
 use crate::items::Items;
 use crate::settings::Settings;
 
-const SECOND: i64 = 1_000_000_000;
 /// Notifications of one call, and of one poll.
 const AT_ONCE: u32 = 2_000;
 const ENOUGH: usize = 20_000;

@@ -1,10 +1,11 @@
 //! From values to samples: what is said of an item.
 
+use tutin_sdk::clock::SECOND;
 use tutin_sdk::opcua::{Client, DataValue, Value, status_state};
 use tutin_sdk::{PointKind, Qualifier, Qualifiers, Sample, Samples, State, Timestamp};
 
+use crate::OpcuaAdi;
 use crate::ruling::{self, Ruling};
-use crate::{OpcuaAdi, SECOND};
 
 impl<L: Client> OpcuaAdi<L> {
     pub(crate) fn repeat(&self, item: usize, now: Timestamp, samples: &mut Samples) {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tutin_sdk::opcua::Node;
-use tutin_sdk::settings::wrong;
-use tutin_sdk::{Failure, Point, State};
+use tutin_sdk::settings::{check_id, within, wrong};
+use tutin_sdk::{Failure, PointKind, State};
 
 use crate::commands::METHODS;
 
@@ -82,7 +82,7 @@ pub struct NodeSetting {
     pub unit: String,
     /// number or text. Default number.
     #[serde(default)]
-    pub kind: Kind,
+    pub kind: PointKind,
     /// DeviceHealth that speaks of this node. Default that of `health`.
     pub health: Option<Node>,
     /// What opcua-adi-control may write to it. Default nothing.
@@ -99,17 +99,6 @@ pub struct Limits {
     pub max: f64,
 }
 
-/// What the values of a node are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// Numbers.
-    #[default]
-    Number,
-    /// Text.
-    Text,
-}
-
 impl Settings {
     /// Whether to look for nodes.
     pub fn is_discovering(&self) -> bool {
@@ -118,10 +107,6 @@ impl Settings {
 
     /// Everything that the types alone cannot refuse.
     pub fn check(&self) -> Result<(), Failure> {
-        let within = |member: &str, value: u32, least: u32, most: u32| match (least..=most).contains(&value) {
-            true => Ok(()),
-            false => Err(wrong(member, format_args!("must be {least} to {most}"))),
-        };
         within("most_points", self.most_points, 1, 10_000)?;
         within("most_objects", self.most_objects, 1, 100_000)?;
         within("sampling_ms", self.sampling_ms, 0, 3_600_000)?;
@@ -146,10 +131,7 @@ impl Settings {
     }
 
     fn check_node(&self, at: usize, node: &NodeSetting) -> Result<(), Failure> {
-        if !Point::is_id(&node.id) {
-            let why = format!("{:?} is no id: lower case letters, digits and _, a letter first, at most 64", node.id);
-            return Err(wrong(&format!("nodes[{at}].id"), why));
-        }
+        check_id(&format!("nodes[{at}].id"), &node.id)?;
         if self.nodes.iter().take(at).any(|other| other.id == node.id) {
             return Err(wrong(&format!("nodes[{at}].id"), format_args!("{:?} is there twice", node.id)));
         }

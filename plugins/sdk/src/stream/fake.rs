@@ -95,6 +95,11 @@ impl Line {
 }
 
 impl Stream for Line {
+    /// A line at whose end is nobody.
+    fn open(_name: &str) -> Result<Self, Error> {
+        Ok(Line::pushing())
+    }
+
     fn frames(&self, rule: &Framing, unasked: Unasked) -> Result<(), Error> {
         self.shared.borrow_mut().framing = Some((rule.clone(), unasked));
         Ok(())

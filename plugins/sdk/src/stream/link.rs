@@ -9,14 +9,11 @@ use crate::stream::{Echo, Error, Exchange, Frame, Framing, Incoming, Length, Not
 #[derive(Debug)]
 pub struct Link(client::Link);
 
-impl Link {
-    /// The link that the description asked for by this name.
-    pub fn open(name: &str) -> Result<Self, Error> {
+impl Stream for Link {
+    fn open(name: &str) -> Result<Self, Error> {
         Ok(Link(client::Link::open(name)?))
     }
-}
 
-impl Stream for Link {
     fn frames(&self, rule: &Framing, unasked: Unasked) -> Result<(), Error> {
         Ok(self.0.frames(&rule.clone().into(), unasked == Unasked::Wakes)?)
     }

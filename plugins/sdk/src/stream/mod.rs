@@ -16,7 +16,9 @@ pub use error::Error;
 pub use link::Link;
 
 /// What a driver asks of its line.
-pub trait Stream {
+pub trait Stream: Sized {
+    /// The link that the description asked for by this name.
+    fn open(name: &str) -> Result<Self, Error>;
     /// How frames are recognised from now on, and whether one that nobody asked for wakes the poll.
     fn frames(&self, rule: &Framing, unasked: Unasked) -> Result<(), Error>;
     /// Sends the bytes and waits for the frames that answer them.

@@ -56,7 +56,7 @@ fn logging(logger: impl Fn(&str) -> String + 'static) -> (Line, ThermoClink<Line
 fn history(driver: &mut ThermoClink<Line>, begin: &str, end: &str) -> Vec<Sample> {
     let (mut samples, mut next) = (Vec::new(), String::new());
     for _ in 0..50 {
-        let page = driver.page(instant(begin), instant(end), &next).unwrap();
+        let page = driver.backfill(instant(begin), instant(end), &next).unwrap();
         samples.extend(page.samples.iter());
         next = page.next;
         if next.is_empty() {
@@ -84,7 +84,7 @@ fn records_are_read_back_in_pages_without_a_gap() {
     let maintenance: Vec<_> = samples.iter().filter(|sample| sample.state == State::Maintenance).collect();
     assert_eq!(maintenance.len(), 2, "both values of minute 5");
     assert_eq!(maintenance[0].status, Some(0x2000_0000));
-    assert_eq!(driver.list()[3].id, "lrec_lpm");
+    assert_eq!(driver.points()[3].id, "lrec_lpm");
     assert!(line.sent().len() < 25);
 }
 
@@ -95,7 +95,7 @@ fn records_without_names_take_them_from_the_layout() {
     let samples = history(&mut driver, "2026-11-01T00:00:00Z", "2026-11-01T01:00:00Z");
 
     assert_eq!(minutes(&samples), [0, 1, 2, 3, 4]);
-    assert_eq!(driver.list()[3].id, "lrec_lpm");
+    assert_eq!(driver.points()[3].id, "lrec_lpm");
 }
 
 /// A logger to which so many records are added with each page that is read.
@@ -153,16 +153,16 @@ fn a_logger_that_is_faster_than_its_line_does_not_hold_the_history_up() {
 fn a_history_goes_on_in_the_next_instance() {
     let (line, mut driver) = logging(|command| Logger { first: 0, count: 40, with_names: true }.answer(command));
     let (begin, end) = (instant("2026-11-01T00:00:00Z"), instant("2026-11-01T00:30:00Z"));
-    let page = driver.page(begin, end, "").unwrap();
+    let page = driver.backfill(begin, end, "").unwrap();
     assert!(format!("{:?}", page.samples).contains("points_changed: true"), "lrec_lpm is new");
     let last = page.samples.iter().last().unwrap().time.unwrap();
 
     let mut next = open(&line, settings()).unwrap();
-    let page = next.page(begin, end, &page.next).unwrap();
+    let page = next.backfill(begin, end, &page.next).unwrap();
 
     let first = page.samples.iter().next().unwrap().time.unwrap();
     assert_eq!(first.0 - last.0, 60_000_000_000);
-    assert!(next.page(begin, end, "{").unwrap_err().to_string().starts_with("place in the records: "));
+    assert!(next.backfill(begin, end, "{").unwrap_err().to_string().starts_with("place in the records: "));
 }
 
 #[test]
@@ -175,9 +175,9 @@ fn an_empty_logger_has_no_history() {
 #[test]
 fn records_of_a_wrong_clock_are_refused() {
     let (_, mut driver) = logging(|command| Logger { first: 0, count: 5, with_names: true }.answer(command));
-    driver.read(instant("2026-11-01T00:50:00Z")).unwrap();
+    driver.poll(instant("2026-11-01T00:50:00Z")).unwrap();
 
-    let failure = driver.page(instant("2026-11-01T00:00:00Z"), instant("2026-11-01T01:00:00Z"), "").unwrap_err();
+    let failure = driver.backfill(instant("2026-11-01T00:00:00Z"), instant("2026-11-01T01:00:00Z"), "").unwrap_err();
 
     assert_eq!(
         failure.to_string(),
@@ -188,14 +188,14 @@ fn records_of_a_wrong_clock_are_refused() {
 #[test]
 fn units_and_values_of_records_outlive_the_instance() {
     let (line, mut driver) = logging(|command| Logger { first: 0, count: 5, with_names: true }.answer(command));
-    let first = driver.read(instant("2026-11-01T00:40:00Z")).unwrap();
+    let first = driver.poll(instant("2026-11-01T00:40:00Z")).unwrap();
     history(&mut driver, "2026-11-01T00:00:00Z", "2026-11-01T01:00:00Z");
 
     let mut next = open(&line, settings()).unwrap();
-    next.take_over(&driver.keep()).unwrap();
+    next.restore(&driver.snapshot()).unwrap();
 
     assert!(format!("{first:?}").contains("points_changed: true"));
-    assert_eq!(next.list(), driver.list());
-    assert_eq!(next.list()[0].unit, "[ppb]");
-    assert!(next.take_over(b"[").unwrap_err().to_string().starts_with("snapshot: "));
+    assert_eq!(next.points(), driver.points());
+    assert_eq!(next.points()[0].unit, "[ppb]");
+    assert!(next.restore(b"[").unwrap_err().to_string().starts_with("snapshot: "));
 }

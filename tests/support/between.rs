@@ -7,6 +7,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
 use tokio::sync::watch;
 
+use super::ports;
+
 /// What becomes of connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
@@ -37,8 +39,9 @@ pub struct Between {
 impl Between {
     /// Passes on to this address, where nobody needs to listen yet.
     pub fn start(to: SocketAddr) -> Self {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
+        // Not one that the system takes for another connection while new ones are refused.
+        let port = ports::free();
+        let listener = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
         let (state, told) = watch::channel(State { mode: Mode::Open, life: 0 });
         std::thread::spawn(move || {
             let runtime = Builder::new_current_thread().enable_all().build().unwrap();

@@ -14,7 +14,10 @@ pub fn agree(file: &str, name: &str, text: &str, essence: impl Fn(&str) -> Strin
     let (old, tail) = rest.split_once(&end).unwrap_or_else(|| panic!("{file} has no {end}"));
     if std::env::var_os("BLESS").is_some() {
         fs::write(&path, format!("{head}{begin}{text}{end}{tail}")).unwrap();
-    } else {
-        assert_eq!(essence(old), essence(text), "{file} says otherwise; BLESS=1 writes it");
+        return;
     }
+    let (old, new) = (essence(old), essence(text));
+    let lines = old.lines().zip(new.lines()).filter(|(old, new)| old != new);
+    let differences: String = lines.map(|(old, new)| format!("- {old}\n+ {new}\n")).collect();
+    assert!(old == new, "{file} says otherwise; BLESS=1 writes it\n{differences}");
 }

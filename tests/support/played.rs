@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::test_file;
+use super::{ports, test_file};
 
 /// What is read of a case: the settings, and the first poll.
 pub struct Case {
@@ -131,8 +131,9 @@ struct State {
 impl Played {
     /// Starts one on a free port.
     pub fn start(case: &Case) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
+        // Not one that the system takes for another connection while this instrument is gone.
+        let port = ports::free();
+        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let shared = Arc::new(Shared { exchanges: case.exchanges.clone(), state: Mutex::default() });
         let played = Played { port, shared };
         played.listen(listener);

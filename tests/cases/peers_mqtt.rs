@@ -21,6 +21,7 @@ fn mosquitto_keeps_sessions_and_retained_messages_over_a_crash() {
     drop(broker.subscribe_as("hub", "stack/#"));
     broker.publish("stack/no2", "12.5");
     broker.publish_retained("unit", "mg/m3");
+    broker.save();
 
     broker.restart();
 

@@ -88,7 +88,7 @@ mn = "{MN}"
 pw = "123456"
 st = 31
 utc_offset = "+00:00"
-stale_after = 3600
+stale_after = 2
 page_silence = 1
 units = {{ a21026 = "mg/m3" }}
 expected = ["a21026-Rtd"]

@@ -100,6 +100,20 @@ impl Mosquitto {
         }
     }
 
+    /// Has a persistent one write what it knows to disk, which it else does when it has time; returns when it has.
+    pub fn save(&self) {
+        let file = self.folder.path().join("mosquitto.db");
+        let written = || fs::metadata(&file).and_then(|file| file.modified()).ok();
+        let before = written();
+        let process = self.process.as_ref().expect("it runs").id().to_string();
+        assert!(Command::new("kill").args(["-USR1", &process]).status().unwrap().success());
+        let deadline = Instant::now() + SOON;
+        while written() == before {
+            assert!(Instant::now() < deadline, "mosquitto wrote nothing");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// Starts it again on the same port, after a crash if it still ran. One that is not persistent remembers nothing.
     pub fn restart(&mut self) {
         self.kill();

@@ -148,6 +148,10 @@ impl Line {
                 if is_all {
                     self.reporter.lost(format!("unit {unit}: {error}"));
                 }
+                // A converter that has started anew does not say so: a new connection finds it.
+                if matches!(self.settings.wire, Wire::Tcp(_)) && self.units(|units| units.are_gone()) {
+                    open.io = None;
+                }
                 Err(error)
             }
             Err(Missed::Broken(what)) => {

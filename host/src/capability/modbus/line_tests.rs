@@ -76,7 +76,8 @@ fn answer(framing: ModbusFraming, unit: u8, pdu: &[u8]) -> Vec<u8> {
     wrap(framing, unit, &pdu)
 }
 
-/// A slave that answers in the order of its requests, the one number `late` so much later than it should.
+/// A slave that answers in the order of its requests, the one number `late` so much later than it should. What it owes comes over whatever
+/// connection there is by then.
 fn slow_slave(listener: TcpListener, framing: ModbusFraming, late: usize, by: Duration) {
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
@@ -86,7 +87,10 @@ fn slow_slave(listener: TcpListener, framing: ModbusFraming, late: usize, by: Du
         loop {
             tokio::select! {
                 request = receive(&mut stream, framing) => {
-                    let Some((unit, pdu)) = request else { return };
+                    let Some((unit, pdu)) = request else {
+                        (stream, _) = listener.accept().await.unwrap();
+                        continue;
+                    };
                     let delay = if received == late { by } else { Duration::ZERO };
                     received += 1;
                     send.send((Instant::now() + delay, answer(framing, unit, &pdu))).unwrap();
@@ -233,6 +237,24 @@ async fn a_converter_that_closed_is_connected_again() {
     })
     .await
     .expect("it was not connected again");
+}
+
+#[tokio::test]
+async fn a_converter_that_started_anew_without_a_word_is_connected_again() {
+    let (listener, link) = line(ModbusFraming::Rtu).await;
+    let slave = tokio::spawn(async move {
+        // The first connection is kept and never heard.
+        let (_deaf, _) = listener.accept().await.unwrap();
+        let (mut stream, _) = listener.accept().await.unwrap();
+        while let Some((unit, pdu)) = receive(&mut stream, ModbusFraming::Rtu).await {
+            stream.write_all(&answer(ModbusFraming::Rtu, unit, &pdu)).await.unwrap();
+        }
+    });
+
+    assert_eq!(read(&link, 40).await, Err(RequestError::Timeout(TIMEOUT)));
+    assert_eq!(read_in_the_end(&link, 41).await, [41]);
+
+    slave.abort();
 }
 
 #[tokio::test]

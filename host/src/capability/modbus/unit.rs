@@ -46,6 +46,11 @@ impl Units {
         self.0.entry(unit).or_default().owes = Some(request);
     }
 
+    /// None of them has answered twice in a row: it is not one slow answer.
+    pub(super) fn are_gone(&self) -> bool {
+        self.0.values().all(|unit| unit.silences > 1)
+    }
+
     /// It did not answer in time. True when no unit of the line does.
     pub(super) fn silent(&mut self, unit: u8, request: Request<'static>, timeout: Duration, longest: Duration) -> bool {
         self.0.entry(unit).or_default().silences += 1;

@@ -121,7 +121,7 @@ class Logger:
         await self.write(self.answer(9011, qn, "QnRtn=1"))
         result = 1
         if cn in self.log:
-            period = dict(part.split("=", 1) for part in cp.split(";") if "=" in part)
+            period = dict(part.split("=", 1) for part in re.split("[;,]", cp) if "=" in part)
             found = [entry for entry in self.log[cn] if period["BeginTime"] <= entry[0] <= period["EndTime"]]
             for time, entry in found:
                 await self.write(frame(self.data(cn, f"DataTime={time};{entry}", 4, self.next_qn())))

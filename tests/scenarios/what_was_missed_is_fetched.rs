@@ -27,7 +27,7 @@ fn values(site: &Site, device: &str, point: &str) -> Vec<(f64, bool)> {
 }
 
 #[test]
-fn a_server_s_history_fills_the_time_without_a_hub() {
+fn a_server_s_history_fills_the_time_without_a_hub_and_without_the_server() {
     let mut server = Asyncua::start(Plant { items: 1, histories: 1, ..Plant::default() });
     let site = Site::new(
         &(with_plugin("opcua-adi")
@@ -37,6 +37,7 @@ fn a_server_s_history_fills_the_time_without_a_hub() {
 type = "opcua"
 url = "{}"
 policy = "none"
+reconnect_max = "1s"
 
 [devices.analyser]
 plugin = "opcua-adi"
@@ -64,6 +65,17 @@ nodes = [{{ id = "no2", node = "nsu={NAMESPACE};s=history.1", unit = "[ppb]" }}]
     hub.wait_until("all ticks of the outage, marked late", || {
         let known = values(&site, "analyser", "no2");
         missed.iter().all(|value| known.contains(&(*value, true)))
+    });
+
+    let first = server.tick() + 1;
+    server.vanish();
+    std::thread::sleep(Duration::from_secs(6));
+    server.restart();
+    let last = server.tick() - 1;
+    let missed: Vec<f64> = (first..=last).map(|tick| tick as f64 + 0.125).collect();
+    hub.wait_until("all ticks that nobody heard, from the history of the new server", || {
+        let known = values(&site, "analyser", "no2");
+        missed.iter().all(|value| known.contains(&(*value, true)) || known.contains(&(*value, false)))
     });
 }
 

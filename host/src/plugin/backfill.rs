@@ -10,7 +10,7 @@ use super::batch;
 use super::instance::Failure;
 use super::opening::{DeviceSpec, OpenError, Opened};
 use crate::reading::PollSet;
-use crate::status::Qualifiers;
+use crate::status::{InstrumentState, Qualifiers};
 use crate::time::Timestamp;
 
 /// Bit of the description's features.
@@ -39,8 +39,17 @@ impl Backfill {
         Backfill { reach: spec.backfill, heard: spec.unheard_since, outage: None }
     }
 
+    /// A poll brought this. A driver may say itself, sample by sample, that the device was not heard.
+    pub(super) fn took(&mut self, set: &PollSet, interval: Duration) {
+        let is_silent =
+            |state: &InstrumentState| matches!(state, InstrumentState::CommError | InstrumentState::Missing);
+        if set.is_empty() || !set.columns.states.iter().all(is_silent) {
+            self.heard(set.received_at, interval);
+        }
+    }
+
     /// The device answered now. Was it not heard for longer than two of its beats, then there is something to fetch.
-    pub(super) fn heard(&mut self, now: Timestamp, interval: Duration) {
+    fn heard(&mut self, now: Timestamp, interval: Duration) {
         let before = self.heard.replace(now);
         let Some(before) = before.filter(|before| before.after(patience(interval)) < now) else { return };
         if self.reach.is_zero() {
@@ -112,7 +121,10 @@ fn patience(interval: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::reading::{DeviceCatalog, Point, PointKind};
 
     fn of(reach: u64, heard: Option<i64>) -> Backfill {
         Backfill { reach: Duration::from_secs(reach), heard: heard.map(Timestamp::from_seconds), outage: None }
@@ -131,6 +143,23 @@ mod tests {
         check(3600, Some(979), 1000, Some((979, 1000)));
         check(15, Some(900), 1000, Some((985, 1000)));
         check(0, Some(900), 1000, None);
+    }
+
+    #[test]
+    fn a_poll_of_comm_errors_alone_is_silence() {
+        let point = Point { id: "no2".into(), label: String::new(), unit: String::new(), kind: PointKind::Number };
+        let (device, plugin, plugin_digest) = ("d".into(), "p".into(), String::new());
+        let catalog = Arc::new(DeviceCatalog { device, plugin, plugin_digest, points: vec![point] });
+        let mut backfill = of(3600, Some(100));
+        let mut took = |state, at| {
+            let set = PollSet::without_values(Arc::clone(&catalog), Timestamp::from_seconds(at), state);
+            backfill.took(&set, Duration::from_secs(1));
+        };
+        took(InstrumentState::CommError, 150);
+        took(InstrumentState::Missing, 190);
+        took(InstrumentState::Fault, 200);
+        let outage = backfill.outage.unwrap();
+        assert_eq!((outage.begin, outage.end), (Timestamp::from_seconds(100), Timestamp::from_seconds(200)));
     }
 
     #[test]

@@ -237,6 +237,7 @@ impl<O: Outlet> Task<O> {
                         Err(fault) => return self.fell_and_tell(fault.to_string()).await,
                         Ok(set) => {
                             self.good();
+                            self.backfill.took(&set, self.spec.interval);
                             if !set.is_empty() {
                                 self.outlet.put(Arc::new(set)).await;
                             }
@@ -341,7 +342,6 @@ impl<O: Outlet> Task<O> {
     }
 
     fn good(&mut self) {
-        self.backfill.heard(Timestamp::now(), self.spec.interval);
         if self.started_at.elapsed() >= RECOVERED {
             self.falls = 0;
         }

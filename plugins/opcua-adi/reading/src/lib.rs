@@ -3,8 +3,8 @@
 //! The first poll with a session looks for the analyser's variables (`discover`) and monitors them; after that a poll takes what was
 //! notified. What a device says of itself (`ruling`) decides over its values.
 //!
-//! A value that was not notified again still holds: that is what a subscription means. So each poll repeats the last value, state and status of each
-//! item at the poll's time, for as long as the session lives and no notification was lost. Where one was lost, everything is read anew.
+//! A value that was not notified again still holds: that is what a subscription means. So the last value, state and status of each
+//! item is repeated at a poll's time once in each sampling interval, for as long as the session lives and no notification was lost. Where one was lost, everything is read anew.
 //!
 //! Invariant: no value of an earlier session, and none from before a loss, is repeated.
 
@@ -58,6 +58,8 @@ struct Held {
     refused: Option<u32>,
     /// Newest source time that was told, of any session.
     told: Option<Timestamp>,
+    /// When something was last said of it: the time of that poll.
+    said: Option<Timestamp>,
     /// A loss came after the value, and it could not be read anew.
     is_doubtful: bool,
 }
@@ -112,12 +114,17 @@ impl<L: Client> OpcuaAdi<L> {
         for (item, status) in &arrived.refused {
             self.refuse(*item, *status, arrived.session);
         }
+        // What rules over others changes what there is to say of them.
+        let is_ruling = |item: usize| self.items.all.get(item).is_some_and(|item| item.ruling.is_some());
+        let must_repeat = arrived.lost > 0
+            || !arrived.refused.is_empty()
+            || arrived.notifications.iter().any(|notification| is_ruling(notification.item));
         let mut is_told = vec![false; self.held.len()];
         let notifications = std::mem::take(&mut arrived.notifications);
         // Rulings first: a value is judged by what its device says now.
         for Notification { item, value } in &notifications {
             if let Some(held) = self.held.get_mut(*item) {
-                *held = Held { value: Some(value.clone()), told: held.told, ..Held::default() };
+                *held = Held { value: Some(value.clone()), told: held.told, said: held.said, ..Held::default() };
             }
         }
         for Notification { item, value } in notifications {
@@ -133,14 +140,26 @@ impl<L: Client> OpcuaAdi<L> {
         for (item, is_told) in is_told.into_iter().enumerate() {
             if !arrived.is_connected {
                 self.push_empty(item, State::CommError, 0, now, &mut samples);
-            } else if !is_told {
+            } else if !is_told && (must_repeat || self.is_due(item, now)) {
                 self.repeat(item, now, &mut samples);
+            } else if !is_told {
+                continue;
+            }
+            if let Some(held) = self.held.get_mut(item) {
+                held.said = Some(now);
             }
         }
         if arrived.more {
             samples.more_to_come();
         }
         Ok(samples)
+    }
+
+    /// Whether a sampling interval has passed since something was said of an item. A poll may come sooner, woken by another item.
+    fn is_due(&self, item: usize, now: Timestamp) -> bool {
+        // A beat that comes a little early is a beat.
+        let pause = i64::from(self.settings.sampling_ms) * (SECOND / 1_000) * 9 / 10;
+        self.held.get(item).and_then(|held| held.said).is_none_or(|said| now.0.saturating_sub(said.0) >= pause)
     }
 
     /// Looks for the analyser's variables and monitors them.

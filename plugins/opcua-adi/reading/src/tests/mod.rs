@@ -200,6 +200,16 @@ fn a_value_that_is_not_notified_again_still_holds_at_each_poll() {
 }
 
 #[test]
+fn a_poll_that_another_item_woke_repeats_nothing_before_its_time() {
+    let (mut driver, server, _) = running(json!({"only": ["gas_ch1_s1_no2"]}));
+    assert_eq!(gas(&mut driver, 2.0), "12.5 valid @2");
+    assert!(!poll(&mut driver, 2.25).iter().any(|line| line.contains("no2")), "said twice in one interval");
+    server.change(&node("S1.NO2"), value(Value::Double(13.0), 0, 2.5));
+    assert_eq!(gas(&mut driver, 2.5), "13 valid @2.5");
+    assert_eq!(gas(&mut driver, 3.5), "13 valid @3.5");
+}
+
+#[test]
 fn a_time_that_is_late_is_marked_and_one_that_is_absurd_is_not_believed() {
     let (mut driver, server, _) = running(json!({}));
     server.change(&node("S1.NO2"), value(Value::Double(13.0), 0, 10.0));
@@ -282,13 +292,13 @@ fn after_a_loss_everything_is_read_anew_or_is_suspect() {
     server.refuse_item(8, 0x801F_0000);
     server.lose(1);
     assert_eq!(gas(&mut driver, 2.5), "20 valid @2.5");
-    assert!(poll(&mut driver, 2.75).contains(&"gas_ch2_t - fault @2.75 801F0000".to_owned()));
+    assert!(poll(&mut driver, 3.5).contains(&"gas_ch2_t - fault @3.5 801F0000".to_owned()));
     server.lose(1);
     *line.read_fails.borrow_mut() = true;
-    assert_eq!(gas(&mut driver, 3.0), "20 suspect @3");
     assert_eq!(gas(&mut driver, 4.0), "20 suspect @4");
-    server.change(&node("S1.NO2"), value(Value::Double(21.0), 0, 4.5));
-    assert_eq!(gas(&mut driver, 5.0), "21 valid @4.5");
+    assert_eq!(gas(&mut driver, 5.0), "20 suspect @5");
+    server.change(&node("S1.NO2"), value(Value::Double(21.0), 0, 5.5));
+    assert_eq!(gas(&mut driver, 6.0), "21 valid @5.5");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //!
 //! Invariant: an outage is forgotten only when its last page is in, the driver says that it cannot, or it is too long ago.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use tracing::{info, warn};
@@ -15,6 +16,8 @@ use crate::time::Timestamp;
 
 /// Bit of the description's features.
 const FEATURE_BACKFILL: u32 = 1;
+/// Outages that are kept apart.
+const OUTAGES: usize = 16;
 /// Pages in a row that may fail before an outage is given up.
 const FAILURES: u32 = 10;
 
@@ -23,7 +26,10 @@ pub(super) struct Backfill {
     reach: Duration,
     /// When the device was last heard.
     heard: Option<Timestamp>,
-    outage: Option<Outage>,
+    /// Whether a poll has failed since then, or no hub ran. A poll that only takes long is no outage.
+    is_missed: bool,
+    /// Oldest first.
+    outages: VecDeque<Outage>,
 }
 
 struct Outage {
@@ -36,7 +42,8 @@ struct Outage {
 
 impl Backfill {
     pub(super) fn new(spec: &DeviceSpec) -> Self {
-        Backfill { reach: spec.backfill, heard: spec.unheard_since, outage: None }
+        let is_missed = spec.unheard_since.is_some();
+        Backfill { reach: spec.backfill, heard: spec.unheard_since, is_missed, outages: VecDeque::new() }
     }
 
     /// A poll brought this. A driver may say itself, sample by sample, that the device was not heard.
@@ -45,45 +52,64 @@ impl Backfill {
             |state: &InstrumentState| matches!(state, InstrumentState::CommError | InstrumentState::Missing);
         if set.is_empty() || !set.columns.states.iter().all(is_silent) {
             self.heard(set.received_at, interval);
+        } else {
+            self.missed();
         }
+    }
+
+    /// A poll brought nothing.
+    pub(super) fn missed(&mut self) {
+        self.is_missed = true;
     }
 
     /// The device answered now. Was it not heard for longer than two of its beats, then there is something to fetch.
     fn heard(&mut self, now: Timestamp, interval: Duration) {
-        let before = self.heard.replace(now);
+        let before = self.heard.replace(now).filter(|_| std::mem::take(&mut self.is_missed));
         let Some(before) = before.filter(|before| before.after(patience(interval)) < now) else { return };
         if self.reach.is_zero() {
             return;
         }
         let begin = before.max(now.before(self.reach));
-        match &mut self.outage {
-            // The one before is not fetched yet: both are fetched as one.
-            Some(outage) => outage.end = now,
-            None => self.outage = Some(Outage { begin, end: now, next: String::new(), samples: 0, failures: 0 }),
+        let is_full = self.outages.len() >= OUTAGES;
+        match self.outages.back_mut() {
+            // Nothing of the one before is fetched yet: both are fetched as one.
+            Some(outage) if outage.next.is_empty() || is_full => outage.end = now,
+            _ => self.outages.push_back(Outage { begin, end: now, next: String::new(), samples: 0, failures: 0 }),
         }
     }
 
     /// Fetches the next page. What it brings must be durable before the page after it is asked for: asking may be the acknowledgement.
     pub(super) async fn page(&mut self, spec: &DeviceSpec, opened: &mut Opened) -> Result<Option<PollSet>, OpenError> {
-        let Some(outage) = &mut self.outage else { return Ok(None) };
+        let Some(outage) = self.outages.front_mut() else { return Ok(None) };
         if opened.features & FEATURE_BACKFILL == 0 {
-            self.outage = None;
+            self.outages.clear();
             return Ok(None);
         }
         let name = &*spec.name;
-        let answer = opened.driver.backfill(outage.begin.0, outage.end.0, &outage.next).await?;
+        // A driver that falls over what its device remembers must not fall again and again.
+        let answer = match opened.driver.backfill(outage.begin.0, outage.end.0, &outage.next).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                outage.failures += FAILURES / 2;
+                if outage.failures >= FAILURES {
+                    warn!(device = name, "back-fill of {} to {} given up: {error}", outage.begin, outage.end);
+                    self.outages.pop_front();
+                }
+                return Err(error.into());
+            }
+        };
         let history = match answer {
             Ok(history) => history,
             Err(failure @ (Failure::Unsupported(_) | Failure::Settings(_))) => {
                 info!(device = name, "no back-fill: {failure}");
-                self.outage = None;
+                self.outages.pop_front();
                 return Ok(None);
             }
             Err(failure) => {
                 outage.failures += 1;
                 if outage.failures >= FAILURES {
                     warn!(device = name, "back-fill of {} to {} given up: {failure}", outage.begin, outage.end);
-                    self.outage = None;
+                    self.outages.pop_front();
                 }
                 return Ok(None);
             }
@@ -100,7 +126,7 @@ impl Backfill {
             Ok(set) => set,
             Err(fault) => {
                 warn!(device = name, "back-fill given up, driver at fault: {fault}");
-                self.outage = None;
+                self.outages.pop_front();
                 return Ok(None);
             }
         };
@@ -108,7 +134,7 @@ impl Backfill {
         outage.next = history.next;
         if outage.next.is_empty() {
             info!(device = name, "back-fill of {} to {}: {} samples", outage.begin, outage.end, outage.samples);
-            self.outage = None;
+            self.outages.pop_front();
         }
         Ok(Some(set).filter(|set| !set.is_empty()))
     }
@@ -127,7 +153,8 @@ mod tests {
     use crate::reading::{DeviceCatalog, Point, PointKind};
 
     fn of(reach: u64, heard: Option<i64>) -> Backfill {
-        Backfill { reach: Duration::from_secs(reach), heard: heard.map(Timestamp::from_seconds), outage: None }
+        let heard = heard.map(Timestamp::from_seconds);
+        Backfill { reach: Duration::from_secs(reach), heard, is_missed: true, outages: VecDeque::new() }
     }
 
     #[test]
@@ -135,7 +162,8 @@ mod tests {
         let check = |reach, heard, now: i64, expected: Option<(i64, i64)>| {
             let mut backfill = of(reach, heard);
             backfill.heard(Timestamp::from_seconds(now), Duration::from_secs(10));
-            let found = backfill.outage.map(|outage| (outage.begin.0 / 1_000_000_000, outage.end.0 / 1_000_000_000));
+            let found =
+                backfill.outages.front().map(|outage| (outage.begin.0 / 1_000_000_000, outage.end.0 / 1_000_000_000));
             assert_eq!(found, expected, "{reach} {heard:?} {now}");
         };
         check(3600, None, 1000, None);
@@ -158,17 +186,40 @@ mod tests {
         took(InstrumentState::CommError, 150);
         took(InstrumentState::Missing, 190);
         took(InstrumentState::Fault, 200);
-        let outage = backfill.outage.unwrap();
+        let outage = backfill.outages.front().unwrap();
         assert_eq!((outage.begin, outage.end), (Timestamp::from_seconds(100), Timestamp::from_seconds(200)));
+    }
+
+    #[test]
+    fn an_outage_while_another_is_being_fetched_is_one_of_its_own() {
+        let mut backfill = of(3600, Some(100));
+        backfill.heard(Timestamp::from_seconds(200), Duration::from_secs(1));
+        backfill.outages.front_mut().unwrap().next = "half".into();
+        backfill.missed();
+        backfill.heard(Timestamp::from_seconds(300), Duration::from_secs(1));
+        let ends: Vec<i64> = backfill.outages.iter().map(|outage| outage.end.0 / 1_000_000_000).collect();
+        assert_eq!(ends, [200, 300]);
+    }
+
+    #[test]
+    fn a_poll_that_takes_long_is_no_outage() {
+        let mut backfill = of(3600, Some(100));
+        backfill.is_missed = false;
+        backfill.heard(Timestamp::from_seconds(200), Duration::from_secs(1));
+        assert!(backfill.outages.is_empty());
+        backfill.missed();
+        backfill.heard(Timestamp::from_seconds(300), Duration::from_secs(1));
+        assert_eq!(backfill.outages.front().map(|outage| outage.begin), Some(Timestamp::from_seconds(200)));
     }
 
     #[test]
     fn a_second_outage_before_the_first_is_fetched_makes_it_longer() {
         let mut backfill = of(3600, Some(100));
         for now in [200, 201, 300] {
+            backfill.missed();
             backfill.heard(Timestamp::from_seconds(now), Duration::from_secs(1));
         }
-        let outage = backfill.outage.unwrap();
+        let outage = backfill.outages.front().unwrap();
         assert_eq!((outage.begin, outage.end), (Timestamp::from_seconds(100), Timestamp::from_seconds(300)));
     }
 }

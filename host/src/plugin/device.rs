@@ -337,6 +337,7 @@ impl<O: Outlet> Task<O> {
     }
 
     async fn put_without_values(&mut self, catalog: &Arc<DeviceCatalog>, state: InstrumentState) {
+        self.backfill.missed();
         let set = PollSet::without_values(Arc::clone(catalog), Timestamp::now(), state);
         self.outlet.put(Arc::new(set)).await;
     }
@@ -388,6 +389,7 @@ impl<O: Outlet> Task<O> {
     }
 
     fn park(&mut self, reason: String) {
+        self.spec.links.values().for_each(Link::not_kept);
         self.falls = 0;
         self.start_at = Instant::now() + PARKED_PAUSE;
         error!(device = &*self.spec.name, "parked: {reason}; tried again in {} min", PARKED_PAUSE.as_secs() / 60);

@@ -3,9 +3,9 @@
 //! There is no task: whoever has the turn opens the line when it is not open, keeps its silence, sends one request and waits for
 //! its answer. Turns are given in the order in which they were asked for, and a device asks for one at a time.
 //!
-//! On such a line a late answer looks like the current one. Therefore, after a timeout or a broken frame, the unit owes an answer: it is left
-//! alone for a while, what comes meanwhile is thrown away, and before it is asked anything again it must answer a request whose answer cannot be
-//! mistaken for the one that it owes (`pdu::distinct`). Answers come in the order of requests, so that behind this one nothing old can come.
+//! On such a line a late answer looks like the current one. Therefore everything that was sent to a unit and not answered counts as owed: after a
+//! timeout it is left alone for a while, what comes meanwhile is thrown away, and before it is asked anything again it must answer a request whose
+//! answer cannot be mistaken for any that it owes (`pdu::distinct`), earlier such requests among them. Answers come in the order of requests, so that behind this one nothing old can come.
 //!
 //! Invariant: an answer is only taken for that of the current request when its unit owes none.
 
@@ -28,6 +28,8 @@ use crate::config::model::{ModbusLineLink, Wire};
 
 /// Silence inside an answer after which no more of it is waited for. Adapters hold bytes back for up to 16 ms; converters more.
 const GAP: Duration = Duration::from_millis(100);
+/// Time after which a line that is not quiet is given up for this turn.
+const BABBLE: Duration = Duration::from_secs(1);
 /// Silence between frames of a line above 19,200 baud (Modbus over Serial Line V1.02, 2.5.1.1).
 const FAST_SILENCE: Duration = Duration::from_micros(1750);
 
@@ -51,8 +53,6 @@ struct Open {
     backoff: Backoff,
     /// Nothing may be sent before.
     free_at: Instant,
-    /// Whose exchange runs; it was broken off when this is still here at the next turn.
-    running: Option<(u8, Request<'static>)>,
 }
 
 /// Why an exchange brought no answer.
@@ -78,7 +78,7 @@ impl Line {
             _ => character * 7 / 2,
         };
         let silence = settings.silence.unwrap_or(usual);
-        let open = Open { io: None, backoff: Backoff::new(settings.reconnect), free_at: Instant::now(), running: None };
+        let open = Open { io: None, backoff: Backoff::new(settings.reconnect), free_at: Instant::now() };
         Line {
             settings,
             character,
@@ -121,21 +121,16 @@ impl Line {
         // It may have fallen silent while its turn was waited for.
         self.not_held(unit)?;
         self.open(&mut open).await?;
-        if let Some((unit, request)) = open.running.take() {
-            self.units(|units| units.doubtful(unit, request));
-        }
-        open.running = Some((unit, request.clone()));
-        let answer = self.in_step(&mut open, unit, timeout, &request).await;
-        open.running = None;
-        match answer {
+        match self.in_step(&mut open, unit, timeout, &request).await {
             Ok(pdu) => {
                 let answer = match Expected::of(&request).fit(&pdu) {
                     Fit::Exception(code) => Err(RequestError::Exception(code)),
                     Fit::Answer | Fit::Other => pdu::decode(&request, &pdu).and_then(judge),
                 };
-                match &answer {
-                    Err(RequestError::BadResponse(_)) => self.units(|units| units.doubtful(unit, request)),
-                    _ => self.units(|units| units.answered(unit)),
+                self.units(|units| units.answered(unit));
+                // An echo of something else is the answer to something else: its own may still come.
+                if matches!(answer, Err(RequestError::BadResponse(_))) {
+                    self.units(|units| units.sent(unit, Expected::of(&request)));
                 }
                 open.backoff.answered();
                 self.reporter.connected();
@@ -144,7 +139,7 @@ impl Line {
             Err(Missed::Silence) => {
                 let error = RequestError::Timeout(timeout);
                 let longest = self.settings.reconnect.max;
-                let is_all = self.units(|units| units.silent(unit, request, timeout, longest));
+                let is_all = self.units(|units| units.silent(unit, timeout, longest));
                 if is_all {
                     self.reporter.lost(format!("unit {unit}: {error}"));
                 }
@@ -154,12 +149,8 @@ impl Line {
                 }
                 Err(error)
             }
-            Err(Missed::Broken(what)) => {
-                self.units(|units| units.doubtful(unit, request));
-                Err(RequestError::BadResponse(what))
-            }
+            Err(Missed::Broken(what)) => Err(RequestError::BadResponse(what)),
             Err(Missed::Lost(reason)) => {
-                self.units(|units| units.doubtful(unit, request));
                 open.io = None;
                 open.backoff.failed();
                 self.reporter.lost(reason.clone());
@@ -216,8 +207,9 @@ impl Line {
         timeout: Duration,
         request: &Request<'static>,
     ) -> Result<Vec<u8>, Missed> {
-        if let Some(owed) = self.units(|units| units.owes(unit)) {
-            let probe = pdu::distinct(&owed);
+        let owed = self.units(|units| units.owes(unit));
+        if !owed.is_empty() {
+            let probe = pdu::distinct(request, &owed);
             let answer = self.exchange(open, unit, timeout, &probe).await?;
             // What it owes may be a refusal too; then whatever comes now is waited for, and thrown away.
             if matches!(Expected::of(&probe).fit(&answer), Fit::Exception(_)) {
@@ -242,6 +234,7 @@ impl Line {
         self.drain(open, Duration::ZERO).await?;
         let io = open.io.as_mut().ok_or_else(|| Missed::Lost("the line is not open".into()))?;
         self.show(Direction::Out, &frame, "");
+        self.units(|units| units.sent(unit, Expected::of(request)));
         let written = async {
             io.write_all(&frame).await?;
             io.flush().await
@@ -298,11 +291,13 @@ impl Line {
         }
     }
 
-    /// Throws away what has come, until nothing has come for `quiet`; zero: only what is there already.
+    /// Throws away what has come, until nothing has come for `quiet`; zero: only what is there already. A line that is never quiet is
+    /// nobody's to use.
     async fn drain(&self, open: &mut Open, quiet: Duration) -> Result<(), Missed> {
         let io = open.io.as_mut().ok_or_else(|| Missed::Lost("the line is not open".into()))?;
+        let deadline = Instant::now() + quiet * 2 + BABBLE;
         let mut buffer = [0; frame::LONGEST];
-        loop {
+        while Instant::now() < deadline {
             match timeout_at(Instant::now() + quiet, io.read(&mut buffer)).await {
                 Ok(Ok(0)) => return Err(Missed::Lost("the other end closed the connection".into())),
                 Ok(Ok(count)) => {
@@ -312,6 +307,7 @@ impl Line {
                 Err(_) => return Ok(()),
             }
         }
+        Err(Missed::Broken("the line is never quiet: another master, or a fault of the converter".into()))
     }
 
     fn time_of(&self, bytes: usize) -> Duration {

@@ -121,6 +121,66 @@ async fn a_late_answer_is_never_taken_for_the_current_one() {
     }
 }
 
+/// A slave that takes requests and answers none for a while, then all of them, one after the other, over whichever connection its
+/// converter has then.
+fn stalling_slave(listener: TcpListener, framing: ModbusFraming, from: usize, stall: Duration) {
+    tokio::spawn(async move {
+        let (mut waiting, mut received, mut until) = (Vec::new(), 0, Instant::now());
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            loop {
+                tokio::select! {
+                    request = receive(&mut stream, framing) => {
+                        let Some((unit, pdu)) = request else { break };
+                        waiting.push(answer(framing, unit, &pdu));
+                        received += 1;
+                        if received == from {
+                            until = Instant::now() + stall;
+                        }
+                    }
+                    () = sleep_until(until), if !waiting.is_empty() => {
+                        sleep(Duration::from_millis(10)).await;
+                        let bytes = waiting.remove(0);
+                        if stream.write_all(&bytes).await.is_err() {
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+    });
+}
+
+#[tokio::test]
+async fn a_unit_that_answers_everything_after_a_stall_is_brought_into_step() {
+    for framing in FRAMINGS {
+        for stall in [200, 700, 1500] {
+            let (listener, link) = line(framing).await;
+            stalling_slave(listener, framing, 3, Duration::from_millis(stall));
+            let (mut answered, patience) = (0, Instant::now() + Duration::from_secs(20));
+            // Another address each time, and two shapes in turn, as a driver has that reads two blocks.
+            for address in 1.. {
+                let count = 1 + address % 2;
+                let read = Request::ReadInputRegisters(address, count);
+                match link.call(read, |response| request::registers(response, count)).await {
+                    Ok(words) => {
+                        let expected: Vec<u16> = (address..address + count).collect();
+                        assert_eq!(words, expected, "{framing:?} {stall} ms");
+                        answered += 1;
+                    }
+                    Err(error) => {
+                        assert!(Instant::now() < patience, "{framing:?} {stall} ms, address {address}: {error}");
+                        sleep(Duration::from_millis(5)).await;
+                    }
+                }
+                if answered == 10 {
+                    break;
+                }
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_broken_answer_is_an_error_and_the_next_is_right() {
     for framing in FRAMINGS {

@@ -136,27 +136,24 @@ pub(super) fn decode(request: &Request<'_>, pdu: &[u8]) -> Result<Response, Requ
     })
 }
 
-/// A request that changes nothing and whose answer cannot be mistaken for that of `request`: another length, or another function.
-pub(super) fn distinct(request: &Request<'_>) -> Request<'static> {
-    let other_words = |count: u16| if count == 1 { 2 } else { 1 };
-    // Answers hold whole bytes of bits.
-    let other_bits = |count: u16| if count > 8 { 1 } else { 16 };
-    let fitting = |address: u16, count: u16| address.min(u16::MAX - count + 1);
-    match *request {
-        Request::ReadCoils(address, count) => {
-            Request::ReadCoils(fitting(address, other_bits(count)), other_bits(count))
+/// A request that changes nothing and whose answer cannot be mistaken for any of these: of another length, or to another function. It reads
+/// from where `request` does, if that reads.
+pub(super) fn distinct(request: &Request<'_>, owed: &[Expected]) -> Request<'static> {
+    // Answers hold whole bytes of bits, and whole registers.
+    const MOST: u16 = 64;
+    let read = |count: u16| {
+        let bits = count * 8 - 7;
+        let fitting = |address: u16, count: u16| address.min(u16::MAX - count + 1);
+        match *request {
+            Request::ReadCoils(address, _) => Request::ReadCoils(fitting(address, bits), bits),
+            Request::ReadDiscreteInputs(address, _) => Request::ReadDiscreteInputs(fitting(address, bits), bits),
+            Request::ReadInputRegisters(address, _) => Request::ReadInputRegisters(fitting(address, count), count),
+            Request::ReadHoldingRegisters(address, _) => Request::ReadHoldingRegisters(fitting(address, count), count),
+            _ => Request::ReadHoldingRegisters(0, count),
         }
-        Request::ReadDiscreteInputs(address, count) => {
-            Request::ReadDiscreteInputs(fitting(address, other_bits(count)), other_bits(count))
-        }
-        Request::ReadHoldingRegisters(address, count) => {
-            Request::ReadHoldingRegisters(fitting(address, other_words(count)), other_words(count))
-        }
-        Request::ReadInputRegisters(address, count) => {
-            Request::ReadInputRegisters(fitting(address, other_words(count)), other_words(count))
-        }
-        _ => Request::ReadHoldingRegisters(0, 1),
-    }
+    };
+    let is_free = |count: &u16| !owed.contains(&Expected::of(&read(*count)));
+    read((1..MOST).find(is_free).unwrap_or(MOST))
 }
 
 #[cfg(test)]
@@ -213,12 +210,17 @@ mod tests {
             Request::WriteSingleCoil(1, true),
         ];
         for request in requests {
-            let other = distinct(&request);
-            let (expected, other_expected) = (Expected::of(&request), Expected::of(&other));
-            assert!(expected != other_expected, "{request:?} and {other:?}");
-            encode(&other).unwrap();
-            if let Request::ReadCoils(address, count) | Request::ReadHoldingRegisters(address, count) = other {
-                assert!(u32::from(address) + u32::from(count) <= 65_536);
+            // As often as it is not answered either, there is another one.
+            let mut owed = vec![Expected::of(&request)];
+            for _ in 0..15 {
+                let other = distinct(&request, &owed);
+                let expected = Expected::of(&other);
+                assert!(!owed.contains(&expected), "{request:?} and {other:?}");
+                owed.push(expected);
+                encode(&other).unwrap();
+                if let Request::ReadCoils(address, count) | Request::ReadHoldingRegisters(address, count) = other {
+                    assert!(u32::from(address) + u32::from(count) <= 65_536);
+                }
             }
         }
     }

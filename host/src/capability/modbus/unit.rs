@@ -7,10 +7,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tokio_modbus::prelude::Request;
+
+use super::pdu::Expected;
 
 /// How long a silent unit is left alone, in its timeouts: after the first, the second, the third time. Then it doubles.
 const ALONE: [u32; 3] = [1, 4, 10];
+
+/// Most kinds of answers that are waited for of one unit. There are more counts of registers than that to tell them apart by.
+const OWED: usize = 16;
 
 /// All units that were asked.
 #[derive(Debug, Default)]
@@ -21,8 +25,8 @@ struct Unit {
     /// Requests in a row that it did not answer.
     silences: u32,
     held_until: Option<Instant>,
-    /// The request whose answer may still come.
-    owes: Option<Request<'static>>,
+    /// What was sent to it and not answered: all these answers may still come.
+    owes: Vec<Expected>,
 }
 
 impl Units {
@@ -31,19 +35,26 @@ impl Units {
         self.0.get(&unit)?.held_until?.checked_duration_since(now).filter(|left| !left.is_zero())
     }
 
-    /// The request whose answer may still come.
-    pub(super) fn owes(&self, unit: u8) -> Option<Request<'static>> {
-        self.0.get(&unit)?.owes.clone()
+    /// What its answers that may still come look like.
+    pub(super) fn owes(&self, unit: u8) -> Vec<Expected> {
+        self.0.get(&unit).map(|unit| unit.owes.clone()).unwrap_or_default()
+    }
+
+    /// A request is sent: from here on its answer may come, whatever becomes of the one who waits for it.
+    pub(super) fn sent(&mut self, unit: u8, expected: Expected) {
+        let owes = &mut self.0.entry(unit).or_default().owes;
+        if !owes.contains(&expected) {
+            owes.push(expected);
+        }
+        // What is older than so many others of other shapes has had its time.
+        if owes.len() > OWED {
+            owes.remove(0);
+        }
     }
 
     /// It answered what it was asked: it owes nothing.
     pub(super) fn answered(&mut self, unit: u8) {
         self.0.insert(unit, Unit::default());
-    }
-
-    /// What came could not be used: the answer may still come.
-    pub(super) fn doubtful(&mut self, unit: u8, request: Request<'static>) {
-        self.0.entry(unit).or_default().owes = Some(request);
     }
 
     /// None of them has answered twice in a row: it is not one slow answer.
@@ -52,7 +63,7 @@ impl Units {
     }
 
     /// It did not answer in time. True when no unit of the line does.
-    pub(super) fn silent(&mut self, unit: u8, request: Request<'static>, timeout: Duration, longest: Duration) -> bool {
+    pub(super) fn silent(&mut self, unit: u8, timeout: Duration, longest: Duration) -> bool {
         self.0.entry(unit).or_default().silences += 1;
         // Several dead ones together must not cost more than one.
         let dead = self.0.values().filter(|unit| unit.silences > 1).count().max(1);
@@ -65,7 +76,6 @@ impl Units {
         };
         let alone = timeout.saturating_mul(factor.saturating_mul(dead)).min(longest.max(timeout));
         unit.held_until = Some(Instant::now() + alone);
-        unit.owes = Some(request);
         self.0.values().all(|unit| unit.silences > 0)
     }
 }
@@ -77,17 +87,13 @@ mod tests {
     const TIMEOUT: Duration = Duration::from_millis(100);
     const LONGEST: Duration = Duration::from_secs(30);
 
-    fn request() -> Request<'static> {
-        Request::ReadInputRegisters(0, 1)
-    }
-
     #[tokio::test(start_paused = true)]
     async fn a_dead_unit_takes_less_than_a_tenth_of_the_line() {
         let mut units = Units::default();
         units.answered(1);
         let (mut waited, mut held) = (Duration::ZERO, Duration::ZERO);
         for _ in 0..20 {
-            units.silent(7, request(), TIMEOUT, LONGEST);
+            units.silent(7, TIMEOUT, LONGEST);
             waited += TIMEOUT;
             held += units.held(7, Instant::now()).unwrap();
         }
@@ -100,18 +106,22 @@ mod tests {
     fn a_line_is_lost_when_none_of_its_units_answers() {
         let mut units = Units::default();
         units.answered(1);
-        assert!(!units.silent(7, request(), TIMEOUT, LONGEST));
-        assert!(units.silent(1, request(), TIMEOUT, LONGEST));
+        assert!(!units.silent(7, TIMEOUT, LONGEST));
+        assert!(units.silent(1, TIMEOUT, LONGEST));
         units.answered(1);
-        assert!(!units.silent(7, request(), TIMEOUT, LONGEST));
+        assert!(!units.silent(7, TIMEOUT, LONGEST));
     }
 
     #[test]
     fn a_unit_that_did_not_answer_owes_until_it_answers() {
         let mut units = Units::default();
-        units.silent(7, request(), TIMEOUT, LONGEST);
-        assert_eq!(units.owes(7), Some(request()));
+        let (first, second) = (Expected { function: 4, length: Some(3) }, Expected { function: 4, length: Some(5) });
+        units.sent(7, first);
+        units.silent(7, TIMEOUT, LONGEST);
+        units.sent(7, second);
+        units.silent(7, TIMEOUT, LONGEST);
+        assert_eq!(units.owes(7), [first, second]);
         units.answered(7);
-        assert_eq!((units.owes(7), units.held(7, Instant::now())), (None, None));
+        assert_eq!((units.owes(7), units.held(7, Instant::now())), (vec![], None));
     }
 }

@@ -58,8 +58,8 @@ struct Held {
     refused: Option<u32>,
     /// Newest source time that was told, of any session.
     told: Option<Timestamp>,
-    /// When something was last said of it: the time of that poll.
-    said: Option<Timestamp>,
+    /// Not before is its value repeated.
+    due: Option<Timestamp>,
     /// A loss came after the value, and it could not be read anew.
     is_doubtful: bool,
 }
@@ -124,7 +124,7 @@ impl<L: Client> OpcuaAdi<L> {
         // Rulings first: a value is judged by what its device says now.
         for Notification { item, value } in &notifications {
             if let Some(held) = self.held.get_mut(*item) {
-                *held = Held { value: Some(value.clone()), told: held.told, said: held.said, ..Held::default() };
+                *held = Held { value: Some(value.clone()), told: held.told, due: held.due, ..Held::default() };
             }
         }
         for Notification { item, value } in notifications {
@@ -145,8 +145,10 @@ impl<L: Client> OpcuaAdi<L> {
             } else if !is_told {
                 continue;
             }
+            // A change that the server has sampled may be under way for a publishing interval: what changes is not repeated.
+            let pause = if is_told || !arrived.is_connected { self.settings.under_way() } else { self.settings.beat() };
             if let Some(held) = self.held.get_mut(item) {
-                held.said = Some(now);
+                held.due = Some(Timestamp(now.0.saturating_add(pause)));
             }
         }
         if arrived.more {
@@ -155,11 +157,9 @@ impl<L: Client> OpcuaAdi<L> {
         Ok(samples)
     }
 
-    /// Whether a sampling interval has passed since something was said of an item. A poll may come sooner, woken by another item.
+    /// Whether an item may be repeated. A poll may come sooner, woken by another item.
     fn is_due(&self, item: usize, now: Timestamp) -> bool {
-        // A beat that comes a little early is a beat.
-        let pause = i64::from(self.settings.sampling_ms) * (SECOND / 1_000) * 9 / 10;
-        self.held.get(item).and_then(|held| held.said).is_none_or(|said| now.0.saturating_sub(said.0) >= pause)
+        self.held.get(item).and_then(|held| held.due).is_none_or(|due| now >= due)
     }
 
     /// Looks for the analyser's variables and monitors them.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use tutin_sdk::clock::SECOND;
 use tutin_sdk::opcua::Node;
 use tutin_sdk::settings::{check_id, within, wrong};
 use tutin_sdk::{Failure, PointKind, State};
@@ -103,6 +104,16 @@ impl Settings {
     /// Whether to look for nodes.
     pub fn is_discovering(&self) -> bool {
         self.discover.unwrap_or(self.nodes.is_empty())
+    }
+
+    /// From one repetition of a value to the next, nanoseconds: the sampling interval. A beat that comes a little early is a beat.
+    pub(crate) fn beat(&self) -> i64 {
+        i64::from(self.sampling_ms) * (SECOND / 1_000) * 9 / 10
+    }
+
+    /// How long a change may be under way from its sampling to its notification, nanoseconds.
+    pub(crate) fn under_way(&self) -> i64 {
+        i64::from(self.sampling_ms.saturating_add(self.publishing_ms)) * (SECOND / 1_000)
     }
 
     /// Everything that the types alone cannot refuse.

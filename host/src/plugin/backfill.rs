@@ -46,14 +46,18 @@ impl Backfill {
         Backfill { reach: spec.backfill, heard: spec.unheard_since, is_missed, outages: VecDeque::new() }
     }
 
-    /// A poll brought this. A driver may say itself, sample by sample, that the device was not heard.
+    /// A poll brought this. A driver may say itself, sample by sample, that the device was not heard; one that waits for what its device sends by
+    /// itself says nothing while nothing comes, which means neither.
     pub(super) fn took(&mut self, set: &PollSet, interval: Duration) {
         let is_silent =
             |state: &InstrumentState| matches!(state, InstrumentState::CommError | InstrumentState::Missing);
-        if set.is_empty() || !set.columns.states.iter().all(is_silent) {
-            self.heard(set.received_at, interval);
-        } else {
+        if set.is_empty() {
+            return;
+        }
+        if set.columns.states.iter().all(is_silent) {
             self.missed();
+        } else {
+            self.heard(set.received_at, interval);
         }
     }
 

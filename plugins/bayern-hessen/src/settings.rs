@@ -62,7 +62,7 @@ pub struct Channel {
     pub id: String,
     /// What it is, in words. Default: the id.
     pub label: Option<String>,
-    /// UCUM code of the unit that the instrument is set to: "[ppb]", "mg/m3". Default empty: nobody said.
+    /// UCUM code of the unit that the instrument is set to: `"[ppb]"`, `"mg/m3"`. Default empty: nobody said.
     #[serde(default)]
     pub unit: String,
 }

@@ -34,7 +34,7 @@ pub struct Settings {
     #[serde(default = "most_discovered")]
     #[schemars(range(max = 60_000))]
     pub most_discovered: u32,
-    /// Units as messages write them, to UCUM codes, as in {"ppb" = "[ppb]"}. A unit that is not here is not taken over. Default none.
+    /// Units as messages write them, to UCUM codes, as in `{"ppb" = "[ppb]"}`. A unit that is not here is not taken over. Default none.
     #[serde(default)]
     pub units: BTreeMap<String, String>,
     /// Seconds after which a point without a new value is comm_error, 1 to 604,800. No default: it is twice the interval at which

@@ -1,7 +1,7 @@
 //! `tutin:mqtt` for plugins, over sessions that the host holds.
 //!
-//! One [`Connection`] is one session with a broker, shared by the devices that name it. Its task ([`session`]) connects and connects
-//! again; one connection is a [`conversation`]. Packets are read and written by the maintained forks of rumqttc ([`packet`], the only
+//! One [`Connection`] is one session with a broker, shared by the devices that name it. Its task (`session`) connects and connects
+//! again; one connection is a `conversation`. Packets are read and written by the maintained forks of rumqttc (`packet`, the only
 //! folder that names them). Their client is not used: it cannot take up a session that the broker kept across a restart of the hub
 //! and still subscribe, it ends the connection over a message that is too large (and meets it again after each connection), and while it
 //! is not polled it sends no signs of life, so that nobody could hold back reading.

@@ -74,7 +74,7 @@ pub struct Settings {
 pub struct NodeSetting {
     /// The point's id: lower case letters, digits and _, at most 64.
     pub id: String,
-    /// The node, with its namespace URI: nsu=http://vendor.example/;s=Stack1.NO2.
+    /// The node, with its namespace URI: `nsu=http://vendor.example/;s=Stack1.NO2`.
     pub node: Node,
     /// What it is, for people. Default the id.
     pub label: Option<String>,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// The namespace of OPC UA itself.
 const OPC_UA: &str = "http://opcfoundation.org/UA/";
 
-/// A node: namespace URI and identifier. Written as in "nsu=http://vendor.example/;s=Stack1.NO2"; without a namespace it is
+/// A node: namespace URI and identifier. Written as in `nsu=http://vendor.example/;s=Stack1.NO2`; without a namespace it is
 /// one of OPC UA itself.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]

@@ -1,7 +1,8 @@
 //! What comes unasked: stations that connect to the hub, and senders behind an MQTT broker.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::json;
@@ -25,6 +26,7 @@ const NO_CHECK: (Fault, &str) = (Fault::WrongCheck, "MQTT has no check of its ow
 /// Sends over and over, well or in the way of a fault, until it is dropped.
 struct Feed<S> {
     shared: Arc<Mutex<Shared<S>>>,
+    sending: Option<JoinHandle<()>>,
 }
 
 struct Shared<S> {
@@ -37,7 +39,7 @@ impl<S: Send + 'static> Feed<S> {
     fn start(sender: S, mut send: impl FnMut(&mut S, Option<Fault>) + Send + 'static) -> Self {
         let shared = Arc::new(Mutex::new(Shared { sender, fault: None, is_over: false }));
         let fed = Arc::clone(&shared);
-        std::thread::spawn(move || {
+        let sending = std::thread::spawn(move || {
             loop {
                 let mut shared = fed.lock().unwrap();
                 if shared.is_over {
@@ -49,7 +51,7 @@ impl<S: Send + 'static> Feed<S> {
                 std::thread::sleep(PERIOD);
             }
         });
-        Feed { shared }
+        Feed { shared, sending: Some(sending) }
     }
 
     /// From now on it sends in the way of this fault; `work` is done to the sender before it sends again.
@@ -62,7 +64,10 @@ impl<S: Send + 'static> Feed<S> {
 
 impl<S> Drop for Feed<S> {
     fn drop(&mut self) {
-        self.shared.lock().unwrap().is_over = true;
+        // A sender that panicked has been told of by then.
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner).is_over = true;
+        // The peer ends with its last owner, and not after the test.
+        let _ = self.sending.take().map(JoinHandle::join);
     }
 }
 

@@ -133,13 +133,30 @@ impl Tcp {
 
 /// The library reports a closed connection as whatever error the system saw last.
 fn transport_reason(error: &std::io::Error) -> String {
-    match error.raw_os_error() {
-        None | Some(0 | 11 | 115) => match error.kind() {
-            std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::WouldBlock | std::io::ErrorKind::Other => {
-                String::from("the device closed the connection")
-            }
-            _ => error.to_string(),
-        },
-        Some(_) => error.to_string(),
+    use std::io::ErrorKind;
+
+    let is_end = match error.raw_os_error() {
+        // None at all, EAGAIN, EINPROGRESS: what the connection had gone through before.
+        Some(code) => matches!(code, 0 | 11 | 115),
+        None => matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::WouldBlock | ErrorKind::Other),
+    };
+    if is_end { String::from("the device closed the connection") } else { error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Error;
+
+    use super::*;
+
+    #[test]
+    fn a_device_that_closed_is_said_to_have_closed() {
+        let check = |error: Error, is_end: bool| {
+            assert_eq!(transport_reason(&error) == "the device closed the connection", is_end, "{error}");
+        };
+        check(Error::from_raw_os_error(115), true);
+        check(Error::from_raw_os_error(104), false);
+        check(std::io::ErrorKind::UnexpectedEof.into(), true);
+        check(std::io::ErrorKind::ConnectionReset.into(), false);
     }
 }

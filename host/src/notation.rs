@@ -2,6 +2,17 @@
 //!
 //! Invariant: a finite number reads back as the same bits.
 
+/// Bytes as lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a text cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
 /// Appends the shortest digits that read back as the same bits; `null` for what JSON cannot say.
 pub fn write_json_number(number: f64, out: &mut Vec<u8>) {
     // Neither writing to memory nor a number can fail; a NaN or an infinity is written as `null`.

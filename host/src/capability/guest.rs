@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use wasmtime::ResourceLimiter;
-use wasmtime::component::ResourceTable;
+use wasmtime::component::{Resource, ResourceTable};
 
 use crate::capability::Link;
 use crate::capability::log::LineBudget;
@@ -44,10 +44,20 @@ impl Guest {
 }
 
 impl Guest {
-    /// What to say when a link of this kind and name is not there.
-    pub(crate) fn no_link(&self, kind: &str, name: &str) -> String {
-        let known = self.links.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-        format!("no {kind} link {name:?} is given to this device; there is: {known}")
+    /// A handle to the link of this name, if it is of the kind that `pick` takes; else what to say.
+    pub(crate) fn open_link<L: Clone + Send + 'static>(
+        &mut self,
+        kind: &str,
+        name: &str,
+        pick: impl FnOnce(&Link) -> Option<&L>,
+    ) -> wasmtime::Result<Result<Resource<L>, String>> {
+        match self.links.get(name).and_then(pick).cloned() {
+            Some(link) => Ok(Ok(self.table.push(link)?)),
+            None => {
+                let known = self.links.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+                Ok(Err(format!("no {kind} link {name:?} is given to this device; there is: {known}")))
+            }
+        }
     }
 }
 

@@ -19,6 +19,7 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 
 use super::key::SigningKey;
+use crate::notation::hex;
 use crate::time::Timestamp;
 
 /// SHA-256 of an entry and, through it, of all before it.
@@ -115,17 +116,6 @@ impl End {
     pub fn sign(&self, seal: Seal, key: &SigningKey) -> [u8; 64] {
         key.sign(&self.message(seal))
     }
-}
-
-/// Lower-case hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    use fmt::Write;
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        // Writing to a text cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }
 
 /// The bytes of hexadecimal digits.

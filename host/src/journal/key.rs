@@ -14,7 +14,8 @@ use base64::prelude::BASE64_STANDARD;
 use ring::rand::SystemRandom;
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 
-use super::chain::{hex, unhex};
+use super::chain::unhex;
+use crate::notation::hex;
 
 /// RFC 8410: the bytes before the 32 of an Ed25519 key in a SubjectPublicKeyInfo.
 const SPKI: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];

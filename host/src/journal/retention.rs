@@ -256,7 +256,11 @@ impl Commit<'_> {
             self.transaction
                 .prepare_cached("INSERT OR REPLACE INTO pruned (first, last, hash) VALUES (?1, ?2, ?3)")?
                 .execute(params![first, last, hash])?;
-            noted.push((u64::try_from(first).unwrap_or(0), u64::try_from(last).unwrap_or(0), super::chain::hex(&hash)));
+            noted.push((
+                u64::try_from(first).unwrap_or(0),
+                u64::try_from(last).unwrap_or(0),
+                crate::notation::hex(&hash),
+            ));
         }
         Ok(noted)
     }

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use tracing::error;
 
 use super::block::BlockWriter;
-use super::chain::{End, Link, Seal, hex};
+use super::chain::{End, Link, Seal};
 use super::error::JournalError;
 use super::event::Event;
 use super::key::SigningKey;
@@ -22,6 +22,7 @@ use super::schema::{
     class_of,
 };
 use crate::average::Average;
+use crate::notation::hex;
 use crate::reading::{DeviceCatalog, PollSet};
 use crate::time::Timestamp;
 

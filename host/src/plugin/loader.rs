@@ -15,6 +15,7 @@ use super::cache;
 use super::engine::Engine;
 use super::instance::Description;
 use crate::capability::Guest;
+use crate::notation::hex;
 
 /// Largest plugin file, bytes. Rust drivers have about 200 KiB, a driver with a whole Python about 20 MiB.
 const LARGEST_FILE: u64 = 64 * 1024 * 1024;
@@ -130,13 +131,4 @@ pub(super) fn chain(error: &wasmtime::Error) -> String {
         text.push_str(cause.lines().next().unwrap_or_default());
     }
     text
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -166,7 +166,7 @@ impl Script {
         let mut turns: HashMap<Vec<u8>, usize> = HashMap::new();
         while let Some(request) = request(&mut stream).await {
             let Some(answer) = self.answer(&request, &mut turns) else {
-                info!("a request that is not in the trace: {}", crate::capability::wire::hex(&request));
+                info!("a request that is not in the trace: {}", crate::notation::hex(&request));
                 continue;
             };
             if stream.write_all(&answer).await.is_err() {

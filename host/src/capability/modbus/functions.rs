@@ -59,13 +59,11 @@ impl Host for Guest {}
 impl HostLink for Guest {
     async fn open(&mut self, name: String) -> Answer<Resource<Link>> {
         self.usage.host_call()?;
-        match self.links.get(&name) {
-            Some(capability::Link::Modbus(link)) => {
-                let link = link.clone();
-                Ok(Ok(self.table.push(link)?))
-            }
-            _ => Ok(Err(Error::BadRequest(self.no_link("Modbus", &name)))),
-        }
+        let opened = self.open_link("Modbus", &name, |link| match link {
+            capability::Link::Modbus(link) => Some(link),
+            _ => None,
+        })?;
+        Ok(opened.map_err(Error::BadRequest))
     }
 
     async fn unit(&mut self, link: Resource<Link>, unit: u8) -> Answer<Resource<Link>> {

@@ -331,7 +331,7 @@ impl Line {
 
 fn broken(bytes: &[u8]) -> String {
     const SHOWN: usize = 32;
-    let shown = crate::capability::wire::hex(bytes.get(..SHOWN).unwrap_or(bytes));
+    let shown = crate::notation::hex(bytes.get(..SHOWN).unwrap_or(bytes));
     let more = if bytes.len() > SHOWN { " …" } else { "" };
     format!("{} bytes that are no frame with a right check: {shown}{more}", bytes.len())
 }

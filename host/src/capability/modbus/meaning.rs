@@ -31,7 +31,7 @@ pub(super) fn of_pdu(direction: Direction, unit: u8, pdu: &[u8]) -> String {
         (_, 15 | 16, [address, count, ..]) => format!("{count} from address {address}"),
         (Direction::In, 1 | 2, _) => format!("{} bytes of bits", data.len().saturating_sub(1)),
         (Direction::In, 3 | 4, _) => {
-            let registers = data.get(1..).unwrap_or_default().chunks(2).map(crate::capability::wire::hex);
+            let registers = data.get(1..).unwrap_or_default().chunks(2).map(crate::notation::hex);
             format!("registers {}", registers.collect::<Vec<_>>().join(" "))
         }
         _ => format!("{} bytes", data.len()),

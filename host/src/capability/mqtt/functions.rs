@@ -31,13 +31,11 @@ impl Host for Guest {}
 impl HostLink for Guest {
     async fn open(&mut self, name: String) -> Answer<Resource<Link>> {
         self.usage.host_call()?;
-        match self.links.get(&name) {
-            Some(capability::Link::Mqtt(link)) => {
-                let link = link.clone();
-                Ok(Ok(self.table.push(link)?))
-            }
-            _ => Ok(Err(Error::BadRequest(self.no_link("MQTT", &name)))),
-        }
+        let opened = self.open_link("MQTT", &name, |link| match link {
+            capability::Link::Mqtt(link) => Some(link),
+            _ => None,
+        })?;
+        Ok(opened.map_err(Error::BadRequest))
     }
 
     async fn granted(&mut self, link: Resource<Link>) -> wasmtime::Result<Vec<String>> {

@@ -54,13 +54,11 @@ impl Host for Guest {}
 impl HostLink for Guest {
     async fn open(&mut self, name: String) -> Answer<Resource<Link>> {
         self.usage.host_call()?;
-        match self.links.get(&name) {
-            Some(capability::Link::OpcUa(link)) => {
-                let link = link.clone();
-                Ok(Ok(self.table.push(link)?))
-            }
-            _ => Ok(Err(Error::BadRequest(self.no_link("OPC UA", &name)))),
-        }
+        let opened = self.open_link("OPC UA", &name, |link| match link {
+            capability::Link::OpcUa(link) => Some(link),
+            _ => None,
+        })?;
+        Ok(opened.map_err(Error::BadRequest))
     }
 
     async fn namespaces(&mut self, link: Resource<Link>) -> Answer<Vec<String>> {

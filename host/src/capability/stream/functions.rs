@@ -65,13 +65,11 @@ impl Host for Guest {}
 impl HostLink for Guest {
     async fn open(&mut self, name: String) -> Answer<Resource<Link>> {
         self.usage.host_call()?;
-        match self.links.get(&name) {
-            Some(capability::Link::Stream(link)) => {
-                let link = link.clone();
-                Ok(Ok(self.table.push(link)?))
-            }
-            _ => Ok(Err(Error::BadRequest(self.no_link("stream", &name)))),
-        }
+        let opened = self.open_link("stream", &name, |link| match link {
+            capability::Link::Stream(link) => Some(link),
+            _ => None,
+        })?;
+        Ok(opened.map_err(Error::BadRequest))
     }
 
     async fn frames(&mut self, link: Resource<Link>, rule: client::Framing, wake: bool) -> Answer<()> {

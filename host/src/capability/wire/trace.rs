@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
+use crate::notation::hex;
 use crate::time::Timestamp;
 
 /// Frames that a slow watcher may be behind.
@@ -70,15 +71,6 @@ impl Trace {
         // Whoever watched may have gone.
         let _ = self.frames.send(Arc::new(TracedFrame { at, link, direction, hex, text: meaning() }));
     }
-}
-
-/// Bytes in hexadecimal, without spaces.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a text cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// Bytes as text, with names for what cannot be printed: `<STX>DA<ETX>3A`.

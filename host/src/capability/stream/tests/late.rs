@@ -175,7 +175,7 @@ async fn what_follows_a_broken_frame_is_thrown_away_until_the_line_is_quiet() {
     }
     let thrown = thrown.concat();
     for text in ["far too ", " more\r", "1!\r"] {
-        assert!(thrown.contains(&crate::capability::wire::hex(text.as_bytes())), "{text:?} is not in the trace");
+        assert!(thrown.contains(&crate::notation::hex(text.as_bytes())), "{text:?} is not in the trace");
     }
 }
 

@@ -5,29 +5,26 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::Subcommand;
+use clap::Args;
 use serde_json::Value;
 
 use crate::config::model::Limits;
 use crate::plugin::{Description, Plugin};
 
-/// Commands about plugins.
-#[derive(Debug, Clone, Subcommand)]
-pub enum Command {
-    /// Show a plugin's permissions, vendor, models, settings and commands.
-    Inspect {
-        /// The plugin, a WebAssembly component.
-        file: PathBuf,
-        /// Print the settings' JSON Schema instead of the overview.
-        #[arg(long)]
-        schema: bool,
-    },
+/// Arguments of `tutin plugin inspect`.
+#[derive(Debug, Clone, Args)]
+pub struct Arguments {
+    /// The plugin, a WebAssembly component.
+    file: PathBuf,
+    /// Print the settings' JSON Schema instead of the overview.
+    #[arg(long)]
+    schema: bool,
 }
 
-/// Carries out the command.
-pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
-    let Command::Inspect { file, schema } = command;
-    let loader = crate::hub::loader(&std::env::temp_dir().join("tutin-inspect"))?;
+/// Shows the plugin.
+pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let Arguments { file, schema } = arguments;
+    let loader = super::loader()?;
     let plugin = tokio::task::spawn_blocking(move || loader.load(&file)).await.context("loading")??;
     let description = plugin.description(&Limits::default()).await?;
     let settings: Value = serde_json::from_str(&description.settings).unwrap_or_default();

@@ -1,6 +1,8 @@
 //! `tutin plugin`: the integrator's commands, one file each.
 
+mod build;
 mod inspect;
+mod new;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,6 +15,10 @@ use crate::plugin::Loader;
 /// Commands about plugins.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
+    /// Make a folder to begin a driver with: it builds, its case passes, its README asks for what must be known.
+    New(new::Arguments),
+    /// Build the component of a driver's folder.
+    Build(build::Arguments),
     /// Show a plugin's permissions, vendor, models, settings and commands.
     Inspect(inspect::Arguments),
 }
@@ -20,6 +26,8 @@ pub enum Command {
 /// Carries out the command.
 pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
+        Command::New(arguments) => new::run(arguments).await,
+        Command::Build(arguments) => build::run(arguments).await,
         Command::Inspect(arguments) => inspect::run(arguments).await,
     }
 }

@@ -1,7 +1,9 @@
 //! `tutin plugin`: the integrator's commands, one file each.
 
+mod build;
 mod conform;
 mod inspect;
+mod new;
 mod record;
 mod run;
 mod test;
@@ -20,6 +22,10 @@ use crate::plugin::{Loader, Plugin};
 /// Commands about plugins.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
+    /// Make a folder to begin a driver with: it builds, its case passes, its README asks for what must be known.
+    New(new::Arguments),
+    /// Build the component of a driver's folder.
+    Build(build::Arguments),
     /// Show a plugin's permissions, vendor, models, settings and commands.
     Inspect(inspect::Arguments),
     /// Play a driver's cases without hardware and compare what it makes of them.
@@ -38,7 +44,7 @@ impl Command {
         match self {
             Command::Test(_) | Command::Conform(_) | Command::Record(_) => "off",
             Command::Run(_) => "warn",
-            Command::Inspect(_) => "info",
+            Command::New(_) | Command::Build(_) | Command::Inspect(_) => "info",
         }
     }
 }
@@ -46,6 +52,8 @@ impl Command {
 /// Carries out the command.
 pub async fn run(command: Command, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
     match command {
+        Command::New(arguments) => new::run(arguments).await,
+        Command::Build(arguments) => build::run(arguments).await,
         Command::Inspect(arguments) => inspect::run(arguments).await,
         Command::Test(arguments) => test::run(arguments).await,
         Command::Conform(arguments) => conform::run(arguments).await,

@@ -1,6 +1,9 @@
 //! `tutin plugin`: the integrator's commands, one file each.
 
 mod inspect;
+mod keys;
+mod sign;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,12 +18,22 @@ use crate::plugin::Loader;
 pub enum Command {
     /// Show a plugin's permissions, vendor, models, settings and commands.
     Inspect(inspect::Arguments),
+    /// Make and show keys that sign plugins.
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Sign a plugin: the signature goes into a file beside it.
+    Sign(sign::Arguments),
+    /// Say who signed a plugin, if one of the trusted keys did. Nothing of it runs.
+    Verify(verify::Arguments),
 }
 
 /// Carries out the command.
 pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Inspect(arguments) => inspect::run(arguments).await,
+        Command::Keys(command) => keys::run(command),
+        Command::Sign(arguments) => sign::run(arguments).await,
+        Command::Verify(arguments) => verify::run(arguments),
     }
 }
 

@@ -76,7 +76,7 @@ async fn findings(config: &Config) -> Vec<PluginFinding> {
 fn loader_for_checks(config: &Config) -> Result<Loader, crate::hub::HubError> {
     let state = &config.hub.state;
     let folder: PathBuf = if state.is_dir() { state.clone() } else { std::env::temp_dir().join("tutin-check") };
-    crate::hub::loader(&folder)
+    Ok(crate::hub::loader(&folder)?.within(&config.loading))
 }
 
 fn fault(path: &str, message: String) -> PluginFinding {

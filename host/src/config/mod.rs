@@ -125,6 +125,7 @@ fn finished(mut draft: Draft, text: String) -> Option<Config> {
         hub: draft.hub?,
         journal: draft.journal?,
         limits: draft.limits?,
+        loading: draft.loading?,
         links: draft.links,
         plugins: draft.plugins,
         devices: draft.devices,

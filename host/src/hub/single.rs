@@ -15,6 +15,7 @@ pub async fn command(config: &Config, device: &str, name: &str, arguments: &str)
     let key = DeviceKey::of(config, device).ok_or_else(|| CommandError::NotRunning(device.to_owned()))?;
     key.check_command(device, name)?;
     let loader = super::loader(&config.hub.state).map_err(|error| refused(describe(&error)))?;
+    let loader = loader.within(&config.loading);
     let file = key.plugin.file.clone();
     let loaded = tokio::task::spawn_blocking(move || loader.load(&file).map_err(|error| describe(&error))).await;
     let component = loaded.map_err(|error| refused(error.to_string()))?.map_err(refused)?;

@@ -12,19 +12,26 @@ mod batch;
 mod bells;
 mod cache;
 pub mod device;
+mod compile;
 mod engine;
+mod fault;
 mod instance;
 mod loader;
 mod opening;
+mod outline;
+mod pace;
 mod schedule;
+mod told;
 
 pub use admission::{Refusal, Wanted};
 pub use batch::BatchFault;
 pub use device::{DeviceStatus, Outlet, Phase};
+pub use compile::{CompileError, Compiler};
 pub use engine::Engine;
 pub use instance::{CallError, Description, Driver, Failure, Instance};
-pub use loader::{LoadError, Loader, Plugin};
+pub use loader::{Excess, LoadError, Loader, Plugin};
 pub use opening::{DeviceSpec, OpenError, Opened, open};
+pub use told::Told;
 
 #[expect(missing_docs, reason = "generated from wit/driver")]
 pub mod bindings {

@@ -1,6 +1,7 @@
 //! `tutin plugin`: the integrator's commands, one file each.
 
 mod inspect;
+mod status;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,12 +16,15 @@ use crate::plugin::Loader;
 pub enum Command {
     /// Show a plugin's permissions, vendor, models, settings and commands.
     Inspect(inspect::Arguments),
+    /// Show what the plugins of a running hub have used, and which of their limits they broke.
+    Status(status::Arguments),
 }
 
 /// Carries out the command.
 pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Inspect(arguments) => inspect::run(arguments).await,
+        Command::Status(arguments) => status::run(arguments).await,
     }
 }
 

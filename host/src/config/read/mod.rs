@@ -17,16 +17,17 @@ use std::collections::BTreeMap;
 
 use crate::config::mistake::{Mistake, nearest};
 use crate::config::model::{
-    Device, FieldSource, Hub, Journal, Limits, Link, Name, Plugin, Route, RuleSet, Sink, Source,
+    Device, FieldSource, Hub, Journal, Limits, Link, Loading, Name, Plugin, Route, RuleSet, Sink, Source,
 };
 use crate::config::path::quoted;
 use crate::config::section::Reader;
 use crate::status_table::StatusTable;
 
-const SECTIONS: [&str; 11] = [
+const SECTIONS: [&str; 12] = [
     "hub",
     "journal",
     "limits",
+    "loading",
     "links",
     "plugins",
     "devices",
@@ -43,6 +44,7 @@ pub(crate) struct Draft {
     pub hub: Option<Hub>,
     pub journal: Option<Journal>,
     pub limits: Option<Limits>,
+    pub loading: Option<Loading>,
     pub links: BTreeMap<Name, Link>,
     pub plugins: BTreeMap<Name, Plugin>,
     pub devices: BTreeMap<Name, Device>,
@@ -77,6 +79,7 @@ pub(crate) fn everything(reader: &mut Reader<'_>) -> Draft {
     let hub = reader.section(root.get("hub"), &["hub"], "hub", hub::hub);
     let journal = reader.section(root.get("journal"), &["journal"], "journal", hub::journal);
     let limits = reader.section(root.get("limits"), &["limits"], "limits", |section| hub::limits(section, None));
+    let loading = reader.section(root.get("loading"), &["loading"], "loading", hub::loading);
     let hub_name = hub.as_ref().map_or("hub", |hub| hub.name.as_str()).to_owned();
     Draft {
         hub,
@@ -90,6 +93,7 @@ pub(crate) fn everything(reader: &mut Reader<'_>) -> Draft {
         routes: reader.named("routes", |section, _| route::route(section)),
         sinks: reader.named("sinks", |section, name| sink::sink(section, &hub_name, name)),
         limits,
+        loading,
     }
 }
 

@@ -76,7 +76,7 @@ async fn findings(config: &Config) -> Vec<PluginFinding> {
 fn loader_for_checks(config: &Config) -> anyhow::Result<Loader> {
     let state = &config.hub.state;
     let folder = if state.is_dir() { state.clone() } else { super::plugin::state()? };
-    Ok(crate::hub::loader(&folder)?)
+    Ok(crate::hub::loader(&folder)?.within(&config.loading))
 }
 
 fn fault(path: &str, message: String) -> PluginFinding {

@@ -10,6 +10,7 @@ pub mod assignments;
 pub mod control;
 mod derivation;
 mod error;
+mod figures;
 mod links;
 pub mod offline;
 mod outlet;
@@ -43,6 +44,7 @@ use crate::time::Timestamp;
 use assignments::{assignments, watched};
 use derivation::Derivation;
 pub use error::{CommandError, ControlError, HubError};
+pub use figures::DeviceFigures;
 use links::Links;
 pub use links::pki;
 use outlet::{HubOutlet, LiveRoutes};
@@ -100,7 +102,7 @@ impl Hub {
         let (journal, writer) = Journal::open(&file, &config.journal, derivation.clone())?;
         let live = Arc::new(LiveRoutes::new(&config.hub.name));
         let mut hub = Hub {
-            loader: loader(&config.hub.state)?,
+            loader: loader(&config.hub.state)?.within(&config.loading),
             config: nothing_yet(&config),
             plugins: Plugins::new(),
             reviser: Reviser::start(journal.clone(), derivation.clone(), config.hub.revise_after),

@@ -1,0 +1,3 @@
+//! The other ends of links as a case tells them: what an instrument says is written down beside the driver.
+
+pub mod mqtt;

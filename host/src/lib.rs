@@ -31,4 +31,5 @@ pub mod sink;
 pub mod hub;
 
 pub mod cli;
+pub mod kit;
 pub mod simulator;

@@ -10,6 +10,7 @@ use crate::capability::Link;
 use crate::capability::log::LineBudget;
 use crate::capability::usage::Usage;
 use crate::config::model::Limits;
+use crate::time::Timestamp;
 
 /// Upper bound of a guest's tables, in elements. Rust guests use a few hundred.
 const TABLE_ELEMENTS: usize = 100_000;
@@ -29,6 +30,8 @@ pub struct Guest {
     pub(crate) table: ResourceTable,
     /// Log lines that it may still write.
     pub(crate) lines: LineBudget,
+    /// Nanoseconds that its clock is ahead of the host's: 0 but where a past moment is rehearsed.
+    pub(crate) clock_shift: i64,
     /// Bytes of linear memory that it has.
     memory: u64,
 }
@@ -39,11 +42,21 @@ impl Guest {
         let lines = LineBudget::new(limits.log_lines_per_second);
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES);
-        Guest { name, links, usage: Usage::new(limits), table, lines, memory: 0 }
+        Guest { name, links, usage: Usage::new(limits), table, lines, clock_shift: 0, memory: 0 }
     }
 }
 
 impl Guest {
+    /// Bytes of linear memory that it has.
+    pub fn memory(&self) -> u64 {
+        self.memory
+    }
+
+    /// When something came, by the guest's clock, nanoseconds UTC.
+    pub(crate) fn came_at(&self, at: Timestamp) -> i64 {
+        at.0.saturating_add(self.clock_shift)
+    }
+
     /// A handle to the link of this name, if it is of the kind that `pick` takes; else what to say.
     pub(crate) fn open_link<L: Clone + Send + 'static>(
         &mut self,

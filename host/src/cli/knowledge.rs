@@ -2,7 +2,6 @@
 //! payloads have.
 
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -73,10 +72,10 @@ async fn findings(config: &Config) -> Vec<PluginFinding> {
 }
 
 /// The hub's own cache where there is one, so that a check writes nothing beside a configuration that was never run.
-fn loader_for_checks(config: &Config) -> Result<Loader, crate::hub::HubError> {
+fn loader_for_checks(config: &Config) -> anyhow::Result<Loader> {
     let state = &config.hub.state;
-    let folder: PathBuf = if state.is_dir() { state.clone() } else { std::env::temp_dir().join("tutin-check") };
-    crate::hub::loader(&folder)
+    let folder = if state.is_dir() { state.clone() } else { super::plugin::state()? };
+    Ok(crate::hub::loader(&folder)?)
 }
 
 fn fault(path: &str, message: String) -> PluginFinding {

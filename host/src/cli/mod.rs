@@ -32,18 +32,17 @@ use tracing_subscriber::EnvFilter;
 /// Signals within this time are one.
 const ONE_PRESS: Duration = Duration::from_millis(500);
 
+/// What libraries may log when nothing is asked for.
+const LIBRARIES: &str = "wasmtime=warn,cranelift=warn,opcua_client=off,opcua_core=off,opcua_crypto=off,opcua_types=off";
+
 /// Integration hub for automated emission monitoring.
 #[derive(Debug, Parser)]
 #[command(name = "tutin", version, arg_required_else_help = true)]
 pub struct Arguments {
-    /// What is logged: error, warn, info, debug, trace, or per module as in `warn,tutin::sink=debug`. Logs go to standard error.
-    #[arg(
-        long,
-        global = true,
-        env = "TUTIN_LOG",
-        default_value = "info,wasmtime=warn,cranelift=warn,opcua_client=off,opcua_core=off,opcua_crypto=off,opcua_types=off"
-    )]
-    log: String,
+    /// What is logged: error, warn, info, debug, trace, or per module as in `warn,tutin::sink=debug`. Logs go to standard error. Default: info;
+    /// error while cases are played.
+    #[arg(long, global = true, env = "TUTIN_LOG")]
+    log: Option<String>,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -95,7 +94,11 @@ enum Verb {
 impl Arguments {
     /// Carries out the command.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let filter = EnvFilter::try_new(&self.log).context("--log")?;
+        let usual = match &self.verb {
+            Verb::Plugin(command) => command.usual_log(),
+            _ => "info",
+        };
+        let filter = EnvFilter::try_new(self.log.unwrap_or_else(|| format!("{usual},{LIBRARIES}"))).context("--log")?;
         tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(std::io::stderr)
@@ -124,7 +127,7 @@ impl Arguments {
                 Verb::Backup(arguments) => backup::run(arguments).await,
                 Verb::PublicKey(arguments) => backup::public_key(arguments).await,
                 Verb::Opcua(command) => opcua::run(command).await,
-                Verb::Plugin(command) => plugin::run(command).await,
+                Verb::Plugin(command) => plugin::run(command, shutdown).await,
                 Verb::Simulate(arguments) => {
                     simulate::run(arguments, shutdown).await?;
                     Ok(ExitCode::SUCCESS)

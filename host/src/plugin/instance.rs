@@ -51,6 +51,32 @@ pub enum Failure {
     Internal(String),
 }
 
+impl Failure {
+    /// Its code in the contract.
+    pub fn code(&self) -> u16 {
+        match self {
+            Failure::Communication(_) => 1,
+            Failure::Device(_) => 2,
+            Failure::Settings(_) => 3,
+            Failure::Unsupported(_) => 4,
+            Failure::Busy(_) => 5,
+            Failure::Internal(_) => 6,
+        }
+    }
+
+    /// What the driver said.
+    pub fn message(&self) -> &str {
+        match self {
+            Failure::Communication(message)
+            | Failure::Device(message)
+            | Failure::Settings(message)
+            | Failure::Unsupported(message)
+            | Failure::Busy(message)
+            | Failure::Internal(message) => message,
+        }
+    }
+}
+
 impl From<contract::Failure> for Failure {
     fn from(failure: contract::Failure) -> Self {
         match failure.code {
@@ -113,6 +139,16 @@ impl Instance {
 }
 
 impl Driver {
+    /// From now on things come when the guest's clock is so many nanoseconds ahead of the host's: for rehearsing a past moment.
+    pub fn shift_clock(&mut self, nanos: i64) {
+        self.instance.store.data_mut().clock_shift = nanos;
+    }
+
+    /// Linear memory that it has, bytes.
+    pub fn memory(&self) -> u64 {
+        self.instance.store.data().memory()
+    }
+
     /// The device's points.
     pub async fn points(&mut self) -> Result<Vec<ContractPoint>, CallError> {
         let (store, device, handle) = self.parts();

@@ -24,7 +24,7 @@ pub use device::{DeviceStatus, Outlet, Phase};
 pub use engine::Engine;
 pub use instance::{CallError, Description, Driver, Failure, Instance};
 pub use loader::{LoadError, Loader, Plugin};
-pub use opening::{DeviceSpec, OpenError, Opened, open};
+pub use opening::{DeviceSpec, OpenError, Opened, Polled, open};
 
 #[expect(missing_docs, reason = "generated from wit/driver")]
 pub mod bindings {

@@ -10,7 +10,7 @@ use super::instance::{CallError, Driver, Failure, Instance};
 use super::loader::Plugin;
 use crate::capability::{Guest, Link};
 use crate::config::model::Limits;
-use crate::reading::DeviceCatalog;
+use crate::reading::{DeviceCatalog, PollSet};
 use crate::time::Timestamp;
 
 /// Everything that a device task needs. Two equal configurations make equal devices.
@@ -89,7 +89,48 @@ pub async fn open(spec: &DeviceSpec) -> Result<Opened, OpenError> {
     Ok(Opened { driver, catalog, features: description.features })
 }
 
+/// What one poll brought.
+#[derive(Debug)]
+pub struct Polled {
+    /// The readings.
+    pub set: PollSet,
+    /// The driver has more and wants to be asked again at once.
+    pub more: bool,
+}
+
 impl Opened {
+    /// Polls once, by this clock. An error is the driver's end; a failure is its answer.
+    pub async fn poll(&mut self, now: Timestamp, most_samples: usize) -> Result<Result<Polled, Failure>, OpenError> {
+        let batch = match self.driver.poll(now.0).await? {
+            Ok(batch) => batch,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        if batch.points_changed {
+            self.take_points().await?;
+        }
+        let more = batch.more;
+        let set = batch::poll_set(batch, &self.catalog, Timestamp::now(), most_samples)?;
+        Ok(Ok(Polled { set, more }))
+    }
+
+    /// A page of what the instrument's own logger remembers, and where the next begins; empty at the end.
+    pub async fn page(
+        &mut self,
+        (begin, end): (Timestamp, Timestamp),
+        next: &str,
+        most_samples: usize,
+    ) -> Result<Result<(PollSet, String), Failure>, OpenError> {
+        let history = match self.driver.backfill(begin.0, end.0, next).await? {
+            Ok(history) => history,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        if history.samples.points_changed {
+            self.take_points().await?;
+        }
+        let set = batch::poll_set(history.samples, &self.catalog, Timestamp::now(), most_samples)?;
+        Ok(Ok((set, history.next)))
+    }
+
     /// The driver knows other points now; what it says from here on refers to them.
     pub(super) async fn take_points(&mut self) -> Result<(), OpenError> {
         let points = batch::points(self.driver.points().await?)?;

@@ -59,7 +59,7 @@ impl HostLink for Guest {
             payload: message.payload.to_vec(),
             retained: message.is_retained,
             again: *again || message.is_dup,
-            at: message.at.0,
+            at: self.came_at(message.at),
         });
         Ok(Ok(Incoming {
             messages: messages.collect(),

@@ -10,4 +10,4 @@ pub use backoff::Backoff;
 pub use dial::{DialError, Io, dial_serial, dial_tcp};
 pub use inbox::{Inbox, Taken};
 pub use state::{ConnectionState, Reporter};
-pub use trace::{Direction, Trace, TracedFrame, printable};
+pub use trace::{CONTROL, Direction, Trace, TracedFrame, printable};

@@ -24,8 +24,7 @@ pub struct Arguments {
 /// Shows the plugin.
 pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { file, schema } = arguments;
-    let loader = super::loader()?;
-    let plugin = tokio::task::spawn_blocking(move || loader.load(&file)).await.context("loading")??;
+    let plugin = super::load(&file).await?;
     let description = plugin.description(&Limits::default()).await?;
     let settings: Value = serde_json::from_str(&description.settings).unwrap_or_default();
     let text = if schema { format!("{settings:#}\n") } else { overview(&plugin, description, &settings) };

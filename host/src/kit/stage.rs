@@ -1,0 +1,294 @@
+//! A driver and the instrument that a case describes, joined by one of the hub's real links over loopback.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::time::{Instant, sleep, timeout};
+use toml::{Table, Value};
+
+use crate::capability::Link;
+use crate::hub::single::Single;
+use crate::kit::case::{Case, Instrument, Step, Wire};
+use crate::kit::site::{Site, Unfit, usual_link};
+use crate::plugin::Plugin;
+use crate::simulator::StartError;
+use crate::simulator::replay::{Script, ScriptError};
+use crate::simulator::scripted::between::{self, Between, Fault};
+use crate::simulator::scripted::frame::bytes;
+use crate::simulator::scripted::line::{self, Exchange, Line};
+use crate::simulator::scripted::modbus::{self, Device};
+
+/// Options of links that a case does not set itself: a rehearsal need not wait as long as a plant.
+const PATIENCE: &[(&str, &[&str], &str)] = &[
+    ("timeout", &["modbus_tcp", "modbus_rtu_tcp", "stream_tcp", "stream_listen"], "300ms"),
+    ("reconnect_min", &["modbus_tcp", "modbus_rtu_tcp", "stream_tcp", "stream_listen", "mqtt", "opcua"], "20ms"),
+    ("reconnect_max", &["modbus_tcp", "modbus_rtu_tcp", "stream_tcp", "stream_listen", "mqtt", "opcua"], "100ms"),
+    ("quiet", &["stream_tcp", "stream_listen"], "20ms"),
+];
+/// How late things are when they are late: later than any driver waits here.
+const LATE: Duration = Duration::from_millis(900);
+/// Longest wait until what the instrument sent by itself is there.
+const LONGEST_SETTLE: Duration = Duration::from_secs(3);
+/// Silence of a link that has brought everything.
+const QUIET: Duration = Duration::from_millis(40);
+/// Longest time that bytes are on their way over loopback.
+const ON_ITS_WAY: Duration = Duration::from_millis(300);
+/// Time in which a connection that may come back does.
+const BACK: Duration = Duration::from_millis(250);
+
+/// Why a stage cannot be set.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    /// What the case says of link or device cannot be.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
+    /// The instrument cannot be played.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// Its trace cannot be played.
+    #[error(transparent)]
+    Trace(#[from] ScriptError),
+    /// The machine has no free port.
+    #[error("no port of this machine can be used")]
+    Port(#[from] std::io::Error),
+}
+
+/// What is at the other end of the link.
+enum Counterpart {
+    Line(Line),
+    Modbus(Device),
+}
+
+/// What keeps the instrument going.
+enum Open {
+    Line(#[expect(dead_code, reason = "ends with the stage")] line::Open),
+    Modbus(#[expect(dead_code, reason = "ends with the stage")] modbus::Open),
+}
+
+/// The stage. Everything on it ends when it is dropped.
+pub struct Stage {
+    /// The driver's side.
+    pub single: Single,
+    counterpart: Counterpart,
+    between: Between,
+    _open: Open,
+}
+
+impl Stage {
+    /// Joins a plugin to the instrument of a case. `state` is where the hub's own certificates are.
+    pub async fn set(plugin: Arc<Plugin>, case: &Case, state: &Path) -> Result<Self, StageError> {
+        let usual = usual_link(&plugin);
+        let mut link = case.link.clone();
+        let kind = match link.get("type").and_then(Value::as_str).or(usual) {
+            Some(kind) => kind.to_owned(),
+            None => return Err(Unfit::new("the plugin reads through no link: there is nothing to play").into()),
+        };
+        let counterpart = Counterpart::of(&kind, &case.instrument, &case.folder)?;
+        let (between, open, address) = counterpart.join(&kind).await?;
+        let member = if kind == "stream_listen" { "listen" } else { "address" };
+        if link.insert(member.to_owned(), Value::String(address.to_string())).is_some() {
+            return Err(Unfit::new(format!("[link] {member} is not said here: the case has its own instrument")).into());
+        }
+        let patience = PATIENCE.iter().filter(|(_, kinds, _)| kinds.contains(&kind.as_str()));
+        for (name, _, span) in patience {
+            link.entry(*name).or_insert_with(|| Value::String((*span).to_owned()));
+        }
+        link.insert("type".into(), Value::String(kind));
+        let site = site(case, link);
+        let single = site.single(plugin, state)?;
+        Ok(Stage { single, counterpart, between, _open: open })
+    }
+
+    /// The instrument's side of a step. Returns what cannot be done.
+    pub async fn prepare(&self, step: &Step) -> Option<String> {
+        match step.link {
+            Some(Wire::Down) => {
+                self.between.hang_up();
+                sleep(QUIET).await;
+            }
+            Some(Wire::Up) => {
+                self.between.set(Fault::None);
+                sleep(BACK).await;
+            }
+            None => {}
+        }
+        if let Some(fault) = step.fault {
+            self.between.set(fault);
+        }
+        self.counterpart.change(step);
+        if step.push.is_empty() || self.settle().await {
+            None
+        } else {
+            Some("what the instrument sends by itself did not arrive: there is no connection".into())
+        }
+    }
+
+    /// Things go wrong so from now on.
+    pub fn fault(&self, fault: Fault) {
+        self.between.set(fault);
+    }
+
+    /// Whether the instrument can answer with an error of its protocol, and if so does from now on, or no more.
+    pub fn refuse(&self, refuses: Option<u8>) -> bool {
+        match &self.counterpart {
+            Counterpart::Line(_) => false,
+            Counterpart::Modbus(device) => {
+                device.answer_with(refuses);
+                true
+            }
+        }
+    }
+
+    /// Waits until everything that the instrument sent by itself is there; false when it is not.
+    pub async fn settle(&self) -> bool {
+        let until = Instant::now() + LONGEST_SETTLE;
+        while !self.counterpart.is_settled() {
+            if Instant::now() > until {
+                return false;
+            }
+            sleep(Duration::from_millis(2)).await;
+        }
+        let bells: Vec<_> = self.single.spec.links.values().filter_map(Link::bell).collect();
+        for bell in bells {
+            while Instant::now() < until && timeout(QUIET, bell.notified()).await.is_ok() {}
+        }
+        true
+    }
+
+    /// What the driver did in a step that the case does not allow: one text for each. What was only sent may still be on its way.
+    pub async fn deviations(&self) -> Vec<String> {
+        let until = Instant::now() + ON_ITS_WAY;
+        while self.counterpart.is_owed() && Instant::now() < until {
+            sleep(Duration::from_millis(2)).await;
+        }
+        self.counterpart.deviations()
+    }
+
+    /// What the driver changed in the instrument since the last call.
+    pub fn written(&self) -> Vec<String> {
+        match &self.counterpart {
+            Counterpart::Line(_) => Vec::new(),
+            Counterpart::Modbus(device) => device.written(),
+        }
+    }
+
+    /// Whether the instrument has said everything that it has to say at least once; always true when it has no end.
+    pub fn is_told(&self) -> bool {
+        match &self.counterpart {
+            Counterpart::Line(line) => line.is_told(),
+            Counterpart::Modbus(_) => true,
+        }
+    }
+}
+
+fn site(case: &Case, link: Table) -> Site {
+    Site { link, device: case.device.clone(), settings: case.settings.clone(), home: case.folder.clone() }
+}
+
+impl Counterpart {
+    fn of(kind: &str, instrument: &Instrument, home: &Path) -> Result<Self, StageError> {
+        let misplaced = |what: &str, there: bool| {
+            there.then(|| Unfit::new(format!("[instrument] {what} belongs to another kind of link than {kind}")))
+        };
+        let is_stream = kind.starts_with("stream_");
+        let fault = misplaced("answers", !is_stream && !instrument.answers.is_empty())
+            .or(misplaced("greeting", !is_stream && !instrument.greeting.is_empty()))
+            .or(misplaced("registers", kind != "modbus_tcp" && !instrument.registers.is_empty()));
+        if let Some(unfit) = fault {
+            return Err(unfit.into());
+        }
+        match (kind, &instrument.trace) {
+            ("modbus_tcp" | "modbus_rtu_tcp" | "stream_tcp" | "stream_listen", Some(trace)) => {
+                Ok(Counterpart::Line(Script::read(&home.join(trace))?.line()))
+            }
+            ("stream_tcp" | "stream_listen", None) => {
+                let greeting = instrument.greeting.iter().map(|frame| (Duration::ZERO, bytes(frame)));
+                Ok(Counterpart::Line(Line::new(instrument.answers.iter().map(Exchange::from), greeting.collect())))
+            }
+            ("modbus_tcp", None) => {
+                let device = Device::default();
+                device.set(&instrument.registers);
+                Ok(Counterpart::Modbus(device))
+            }
+            _ => {
+                let played = "modbus_tcp, stream_tcp, stream_listen, mqtt, opcua";
+                Err(Unfit::new(format!("[link] type: an instrument is played over {played}, not over {kind}")).into())
+            }
+        }
+    }
+
+    /// Between the hub and this instrument there is a stretch of network; returns the address that the hub is told.
+    async fn join(&self, kind: &str) -> Result<(Between, Open, SocketAddr), StageError> {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        if kind == "stream_listen" {
+            // Free a moment ago; the hub takes it when the driver opens the link.
+            let hub = TcpListener::bind(any).await?.local_addr()?;
+            let between = Between::start(hub, between::Instrument::Connects, LATE).await?;
+            let Counterpart::Line(line) = self else { return Err(Unfit::new("only a byte stream connects").into()) };
+            let open = Open::Line(line.connect(between.address()));
+            return Ok((between, open, hub));
+        }
+        let (open, address) = match self {
+            Counterpart::Line(line) => {
+                let open = line.listen(any).await?;
+                let address = open.address;
+                (Open::Line(open), address)
+            }
+            Counterpart::Modbus(device) => {
+                let open = device.listen(any).await?;
+                let address = open.address;
+                (Open::Modbus(open), address)
+            }
+        };
+        let between = Between::start(address, between::Instrument::Listens, LATE).await?;
+        let hub = between.address();
+        Ok((between, open, hub))
+    }
+
+    fn change(&self, step: &Step) {
+        match self {
+            Counterpart::Line(line) => {
+                line.answer(step.answers.iter().map(Exchange::from));
+                line.expect(step.exchange.iter().map(Exchange::from));
+                step.push.iter().for_each(|frame| line.push(bytes(frame)));
+            }
+            Counterpart::Modbus(device) => {
+                device.set(&step.registers);
+                if let Some(code) = step.exception {
+                    device.answer_with(Some(code).filter(|code| *code != 0));
+                }
+            }
+        }
+    }
+
+    fn is_settled(&self) -> bool {
+        match self {
+            Counterpart::Line(line) => line.is_settled(),
+            Counterpart::Modbus(_) => true,
+        }
+    }
+
+    fn is_owed(&self) -> bool {
+        match self {
+            Counterpart::Line(line) => line.is_owed(),
+            Counterpart::Modbus(_) => false,
+        }
+    }
+
+    fn deviations(&self) -> Vec<String> {
+        use crate::capability::wire::printable;
+        let Counterpart::Line(line) = self else { return Vec::new() };
+        let sent = line
+            .unexpected()
+            .into_iter()
+            .map(|request| format!("the driver sent {}, which the case does not answer here", printable(&request)));
+        let missing = line
+            .outstanding()
+            .into_iter()
+            .map(|exchange| format!("the driver did not send {}", printable(&exchange.request)));
+        sent.chain(missing).collect()
+    }
+}

@@ -73,6 +73,11 @@ impl Broker {
         matches!(timeout(limit, settled).await, Ok(Ok(_)))
     }
 
+    /// Whether everything that was published has been sent, as [`Broker::settled`] waits for it.
+    pub fn is_settled(&self) -> bool {
+        self.state.borrow().is_settled()
+    }
+
     /// Waits until somebody who is connected has subscribed to something. Returns whether that came about within the limit.
     pub async fn joined(&self, limit: Duration) -> bool {
         let mut changes = self.state.subscribe();

@@ -3,7 +3,7 @@
 use rumqttc::mqttbytes;
 use serde::Deserialize;
 
-use crate::journal::chain::unhex;
+use crate::simulator::scripted::frame::from_hex;
 
 /// What is published: `{ topic = "plant/co", payload = '{"v": 1}', retained = true, qos = 1 }`, with `hex` instead of `payload` for what is
 /// no text.
@@ -54,7 +54,7 @@ impl TryFrom<Written> for Message {
             (Some(text), None) => text.into_bytes(),
             (None, Some(digits)) => {
                 let digits: String = digits.split_whitespace().collect();
-                unhex(&digits)
+                from_hex(&digits)
                     .ok_or_else(|| format!("message of {topic}: hex is two hexadecimal digits for each byte"))?
             }
             (None, None) => return Err(format!("message of {topic}: payload or hex is missing")),

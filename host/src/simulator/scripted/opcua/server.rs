@@ -94,6 +94,16 @@ impl Server {
         matches!(timeout(limit, settled).await, Ok(Ok(_)))
     }
 
+    /// Whether everything that changed has been sent, as [`Server::settled`] waits for it.
+    pub fn is_settled(&self) -> bool {
+        self.state.borrow().is_settled()
+    }
+
+    /// Whether a client has a session at this moment.
+    pub fn has_client(&self) -> bool {
+        self.state.borrow().has_client()
+    }
+
     /// Waits until somebody who is connected monitors something. Returns whether that came about within the limit.
     pub async fn joined(&self, limit: Duration) -> bool {
         let mut changes = self.state.subscribe();

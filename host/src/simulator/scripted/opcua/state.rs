@@ -118,6 +118,11 @@ impl State {
         names
     }
 
+    /// Whether a client is here.
+    pub(super) fn has_client(&self) -> bool {
+        self.sessions.values().any(|session| session.connection.is_some())
+    }
+
     /// Whether every client that is here has been told everything.
     pub(super) fn is_settled(&self) -> bool {
         self.sessions.values().filter(|session| session.connection.is_some()).all(Session::is_settled)

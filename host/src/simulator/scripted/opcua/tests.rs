@@ -131,7 +131,7 @@ impl Hub {
             let incoming = self.guest.receive(handle, 100).await.unwrap().unwrap();
             self.refused.extend(incoming.refused);
             found.extend(incoming.notifications);
-            if found.len() < count {
+            if found.len() < count && !incoming.more {
                 let bell = self.link.bell().unwrap();
                 timeout(PATIENCE, bell.notified()).await.unwrap_or_else(|_| panic!("only {}", found.len()));
             }

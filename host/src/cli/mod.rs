@@ -127,7 +127,7 @@ impl Arguments {
                 Verb::Backup(arguments) => backup::run(arguments).await,
                 Verb::PublicKey(arguments) => backup::public_key(arguments).await,
                 Verb::Opcua(command) => opcua::run(command).await,
-                Verb::Plugin(command) => plugin::run(command).await,
+                Verb::Plugin(command) => plugin::run(command, shutdown).await,
                 Verb::Simulate(arguments) => {
                     simulate::run(arguments, shutdown).await?;
                     Ok(ExitCode::SUCCESS)

@@ -5,9 +5,11 @@
 //!
 //! Invariant: the driver is the component that will run at the plant, loaded, limited and linked as a hub does it.
 
+pub mod address;
 pub mod case;
 pub mod conform;
 pub mod play;
+pub mod record;
 pub mod site;
 pub mod stage;
 pub mod told;

@@ -23,9 +23,9 @@ use crate::simulator::scripted::modbus::{self, Device};
 
 /// Options of links that a case does not set itself: a rehearsal need not wait as long as a plant.
 const PATIENCE: &[(&str, &[&str], &str)] = &[
-    ("timeout", &["modbus_tcp", "stream_tcp", "stream_listen"], "300ms"),
-    ("reconnect_min", &["modbus_tcp", "stream_tcp", "stream_listen", "mqtt", "opcua"], "20ms"),
-    ("reconnect_max", &["modbus_tcp", "stream_tcp", "stream_listen", "mqtt", "opcua"], "100ms"),
+    ("timeout", &["modbus_tcp", "modbus_rtu_tcp", "stream_tcp", "stream_listen"], "300ms"),
+    ("reconnect_min", &["modbus_tcp", "modbus_rtu_tcp", "stream_tcp", "stream_listen", "mqtt", "opcua"], "20ms"),
+    ("reconnect_max", &["modbus_tcp", "modbus_rtu_tcp", "stream_tcp", "stream_listen", "mqtt", "opcua"], "100ms"),
     ("quiet", &["stream_tcp", "stream_listen"], "20ms"),
 ];
 /// How late things are when they are late: later than any driver waits here.
@@ -220,7 +220,7 @@ impl Counterpart {
             return Err(unfit.into());
         }
         match (kind, &instrument.trace) {
-            ("modbus_tcp" | "stream_tcp" | "stream_listen", Some(trace)) => {
+            ("modbus_tcp" | "modbus_rtu_tcp" | "stream_tcp" | "stream_listen", Some(trace)) => {
                 Ok(Counterpart::Line(Script::read(&home.join(trace))?.line()))
             }
             ("stream_tcp" | "stream_listen", None) => {

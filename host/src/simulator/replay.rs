@@ -56,6 +56,7 @@ pub enum ScriptError {
 /// What a device said, and to what.
 #[derive(Debug, Default)]
 pub struct Script {
+    begin: Option<Timestamp>,
     exchanges: Vec<Exchange>,
     /// What came unasked, each with the pause before it.
     pushed: Vec<(Duration, Vec<u8>)>,
@@ -90,7 +91,7 @@ impl Script {
     }
 
     fn of(frames: Vec<(Timestamp, Direction, Vec<u8>)>) -> Self {
-        let mut script = Script::default();
+        let mut script = Script { begin: frames.first().map(|(at, ..)| *at), ..Script::default() };
         let mut asked: Option<Vec<u8>> = None;
         let mut answer: Vec<u8> = Vec::new();
         let mut before: Option<Timestamp> = None;
@@ -117,6 +118,11 @@ impl Script {
         if let Some(request) = asked {
             self.exchanges.push(Exchange::new(request, reply));
         }
+    }
+
+    /// When it was recorded.
+    pub fn begin(&self) -> Option<Timestamp> {
+        self.begin
     }
 
     /// How many exchanges it has, and how many frames that came unasked.

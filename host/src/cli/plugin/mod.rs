@@ -2,6 +2,8 @@
 
 mod conform;
 mod inspect;
+mod record;
+mod run;
 mod test;
 
 use std::path::{Path, PathBuf};
@@ -10,6 +12,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Subcommand;
+use tokio_util::sync::CancellationToken;
 
 use crate::hub::describe;
 use crate::plugin::{Loader, Plugin};
@@ -23,24 +26,31 @@ pub enum Command {
     Test(test::Arguments),
     /// Put a driver through the faults that every driver must stand.
     Conform(conform::Arguments),
+    /// Poll a real instrument with a driver, without a hub.
+    Run(run::Arguments),
+    /// Make a case of what `tutin trace` recorded of a real instrument.
+    Record(record::Arguments),
 }
 
 impl Command {
     /// What is logged when nothing else is asked for: where things go wrong on purpose, that is no news.
     pub fn usual_log(&self) -> &'static str {
         match self {
-            Command::Test(_) | Command::Conform(_) => "off",
+            Command::Test(_) | Command::Conform(_) | Command::Record(_) => "off",
+            Command::Run(_) => "warn",
             Command::Inspect(_) => "info",
         }
     }
 }
 
 /// Carries out the command.
-pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
+pub async fn run(command: Command, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
     match command {
         Command::Inspect(arguments) => inspect::run(arguments).await,
         Command::Test(arguments) => test::run(arguments).await,
         Command::Conform(arguments) => conform::run(arguments).await,
+        Command::Run(arguments) => run::run(arguments, shutdown).await,
+        Command::Record(arguments) => record::run(arguments).await,
     }
 }
 

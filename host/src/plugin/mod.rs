@@ -16,7 +16,9 @@ mod engine;
 mod instance;
 mod loader;
 mod opening;
+mod polling;
 mod schedule;
+pub mod swap;
 
 pub use admission::{Refusal, Wanted};
 pub use batch::BatchFault;

@@ -138,8 +138,8 @@ impl<O: Outlet> Task<O> {
         self.opened = Some(newcomer);
         let (status, falls) = (self.status.borrow().clone(), std::mem::take(&mut self.falls));
         let started_at = std::mem::replace(&mut self.started_at, Instant::now());
-        tell(&swap.news, Step::TookOver);
         self.status.send_modify(|status| status.generation = swap.generation);
+        tell(&swap.news, Step::TookOver);
         // While one is on probation it is not what another one gives way to.
         let aside = match self.trial.take() {
             Some(Trial { news, aside, .. }) => {

@@ -105,6 +105,10 @@ impl Driver for Misbehaving {
         Ok(samples)
     }
 
+    fn command(&mut self, _name: &str, _arguments: &str) -> Result<String, Failure> {
+        std::process::abort()
+    }
+
     fn snapshot(&self) -> Vec<u8> {
         self.polls.to_le_bytes().to_vec()
     }

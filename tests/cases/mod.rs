@@ -8,3 +8,4 @@ mod peers_hj212;
 mod peers_modbus;
 mod peers_mqtt;
 mod peers_opcua;
+mod swaps;

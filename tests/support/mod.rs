@@ -9,6 +9,7 @@ pub mod asyncua;
 pub mod between;
 pub mod blessed;
 pub mod certificates;
+pub mod components;
 pub mod configuration;
 pub mod disk;
 pub mod hj212;

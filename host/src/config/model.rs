@@ -63,6 +63,8 @@ pub struct Hub {
     pub name: Name,
     /// How long after the last late reading of a closed block it is derived again. Default 1 min, 1 s to 24 h.
     pub revise_after: Duration,
+    /// Whether devices go over to a plugin file as soon as another one is put in its place. Default true.
+    pub watch_plugins: bool,
     /// Folder for the journal and the cache of compiled plugins. Default `state`, relative to the first configuration file.
     pub state: PathBuf,
 }

@@ -21,7 +21,9 @@ mod opening;
 mod outline;
 mod pace;
 mod place;
+mod polling;
 mod schedule;
+pub mod swap;
 mod told;
 pub mod trust;
 

@@ -12,6 +12,7 @@ pub mod certificates;
 pub mod configuration;
 pub mod disk;
 pub mod hj212;
+pub mod hostile;
 pub mod hub;
 pub mod journal;
 pub mod lines;

@@ -63,6 +63,7 @@ async fn findings(config: &Config) -> Vec<PluginFinding> {
         match finding {
             Finding::Points(points) => PluginFinding::Points { device, points },
             Finding::Plugin(message) => fault(&format!("plugins.{plugin}.file"), message),
+            Finding::Pin(message) => fault(&format!("plugins.{plugin}.digest"), message),
             Finding::Grants(message) => fault(&format!("devices.{device}.plugin"), message),
             Finding::Settings(message) => fault(&format!("devices.{device}.settings"), message),
             Finding::Device(message) => fault(&format!("devices.{device}"), message),
@@ -75,7 +76,7 @@ async fn findings(config: &Config) -> Vec<PluginFinding> {
 fn loader_for_checks(config: &Config) -> anyhow::Result<Loader> {
     let state = &config.hub.state;
     let folder = if state.is_dir() { state.clone() } else { super::plugin::state()? };
-    Ok(crate::hub::loader(&folder)?)
+    Ok(crate::hub::loader(&folder)?.within(&config.loading))
 }
 
 fn fault(path: &str, message: String) -> PluginFinding {

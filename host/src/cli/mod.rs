@@ -29,6 +29,8 @@ use clap::{Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
+use crate::plugin::Compiler;
+
 /// Signals within this time are one.
 const ONE_PRESS: Duration = Duration::from_millis(500);
 
@@ -89,11 +91,24 @@ enum Verb {
     Plugin(plugin::Command),
     /// Run a simulated analyzer or authority until Ctrl-C.
     Simulate(simulate::SimulateArgs),
+    /// What this program calls itself with, to compile a plugin.
+    #[command(name = Compiler::VERB, hide = true)]
+    CompilePlugin {
+        /// Processor time, seconds.
+        seconds: u64,
+        /// Memory, bytes.
+        memory: u64,
+    },
 }
 
 impl Arguments {
     /// Carries out the command.
     pub fn run(self) -> anyhow::Result<ExitCode> {
+        // Before there are threads and logs, which it needs none of.
+        if let Verb::CompilePlugin { seconds, memory } = self.verb {
+            return Ok(Compiler::serve(seconds, memory));
+        }
+        Compiler::is_this_program();
         let usual = match &self.verb {
             Verb::Plugin(command) => command.usual_log(),
             _ => "info",
@@ -128,6 +143,7 @@ impl Arguments {
                 Verb::PublicKey(arguments) => backup::public_key(arguments).await,
                 Verb::Opcua(command) => opcua::run(command).await,
                 Verb::Plugin(command) => plugin::run(command, shutdown).await,
+                Verb::CompilePlugin { seconds, memory } => Ok(Compiler::serve(seconds, memory)),
                 Verb::Simulate(arguments) => {
                     simulate::run(arguments, shutdown).await?;
                     Ok(ExitCode::SUCCESS)

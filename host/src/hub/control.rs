@@ -66,6 +66,8 @@ pub enum Request {
         /// Its arguments.
         arguments: String,
     },
+    /// Say what plugins have used.
+    Figures,
     /// Show what goes over a device's link, from now on until whoever asked hangs up.
     Trace {
         /// The device.
@@ -200,6 +202,7 @@ impl Hub {
             Request::Command { device, command, arguments } => {
                 self.command(&device, &command, &arguments).await.map_err(|error| super::describe(&error))
             }
+            Request::Figures => serde_json::to_string(&self.figures()).map_err(|error| error.to_string()),
             Request::Resend { ref sink, .. } if !self.config.sinks.contains_key(sink) => {
                 let known: Vec<&str> = self.config.sinks.keys().map(String::as_str).collect();
                 Err(format!("no sink {sink} in the running configuration; there is: {}", known.join(", ")))
@@ -240,7 +243,9 @@ async fn in_journal(journal: &Journal, request: Request) -> Result<String, Journ
             }
             Ok(count.to_string())
         }
-        Request::Command { .. } | Request::Acknowledge { .. } | Request::Trace { .. } => Err(JournalError::NoHub),
+        Request::Command { .. } | Request::Acknowledge { .. } | Request::Figures | Request::Trace { .. } => {
+            Err(JournalError::NoHub)
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use super::describe;
 use super::error::CommandError;
 use super::outlet::HubOutlet;
 use super::queue::JournalQueue;
-use crate::capability::{Addressing, Connection, READING};
+use crate::capability::{Addressing, Connection, Meter, READING};
 use crate::config::model::{self, Config};
 use crate::journal::{DevicePhase, Event, Journal};
 use crate::plugin::device::{self, Command, DeviceStatus, Phase};
@@ -78,6 +78,7 @@ impl DeviceKey {
             link_type: self.link.type_name(),
             granted: self.granted(),
             limits: self.device.limits.clone(),
+            meter: Arc::default(),
             backfill: self.device.backfill,
             unheard_since,
             interval: self.device.interval,
@@ -100,6 +101,8 @@ pub struct DeviceUnit {
     pub stop: CancellationToken,
     pub status: watch::Receiver<DeviceStatus>,
     pub commands: mpsc::Sender<Command>,
+    /// What its plugin has used.
+    pub meter: Arc<Meter>,
     task: Option<JoinHandle<()>>,
 }
 
@@ -121,15 +124,16 @@ impl DeviceUnit {
         let reason = match plugin {
             Some(Ok(plugin)) => {
                 let spec = key.spec(name, Arc::clone(plugin), connection, unheard_since);
+                let meter = Arc::clone(&spec.meter);
                 let run = device::run(spec, Arc::new(outlet), inbox, status, stop.clone());
-                return DeviceUnit { key, stop, status: shown, commands, task: Some(tokio::spawn(run)) };
+                return DeviceUnit { key, stop, status: shown, commands, meter, task: Some(tokio::spawn(run)) };
             }
             Some(Err(error)) => describe(&**error),
             None => format!("plugin {} is not loaded", key.device.plugin),
         };
         error!(device = name, "parked: {reason}");
         status.send_modify(|status| status.phase = Phase::Parked(reason));
-        DeviceUnit { key, stop, status: shown, commands, task: None }
+        DeviceUnit { key, stop, status: shown, commands, meter: Arc::default(), task: None }
     }
 
     /// Waits for the end of the task.

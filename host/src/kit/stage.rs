@@ -19,7 +19,7 @@ use crate::simulator::StartError;
 use crate::simulator::replay::{Script, ScriptError};
 use crate::simulator::scripted::between::{self, Between, Fault};
 use crate::simulator::scripted::frame::bytes;
-use crate::simulator::scripted::line::{self, Exchange, Line};
+use crate::simulator::scripted::line::{self, END_OF_REQUEST, Exchange, Line};
 use crate::simulator::scripted::modbus::{self, Device};
 use crate::simulator::scripted::mqtt::{Broker, Message};
 use crate::simulator::scripted::opcua::{self, Server};
@@ -39,6 +39,10 @@ const LATE: Duration = Duration::from_millis(900);
 const LONGEST_SETTLE: Duration = Duration::from_secs(3);
 /// Silence of a link that has brought everything.
 const QUIET: Duration = Duration::from_millis(40);
+/// Silence after which everything that the driver sent has come, and been found to be no request of the case.
+const HEARD: Duration = END_OF_REQUEST.saturating_mul(2);
+/// The same for what leaves once the samples are durable: the hub does that in its own time.
+const ACKNOWLEDGED: Duration = Duration::from_millis(120);
 /// Longest time that bytes are on their way over loopback.
 const ON_ITS_WAY: Duration = Duration::from_millis(300);
 /// Time in which a driver that is told unasked is there to be told.
@@ -177,7 +181,7 @@ impl Stage {
         }
         self.counterpart.release();
         while !self.counterpart.is_settled() {
-            if Instant::now() > until {
+            if Instant::now() > until || self.between.fault() == Fault::Reset {
                 return false;
             }
             sleep(Duration::from_millis(2)).await;
@@ -202,7 +206,22 @@ impl Stage {
         while self.counterpart.is_owed() && Instant::now() < until {
             sleep(Duration::from_millis(2)).await;
         }
+        if let Counterpart::Line(_) = self.counterpart {
+            sleep(HEARD).await;
+        }
         self.counterpart.deviations()
+    }
+
+    /// What the driver had sent when the samples of a step were durable; `None` when that is nothing.
+    pub async fn acknowledgements(&self) -> Option<Vec<u8>> {
+        let Counterpart::Line(line) = &self.counterpart else { return None };
+        sleep(ACKNOWLEDGED).await;
+        Some(line.unexpected().concat()).filter(|frames| !frames.is_empty())
+    }
+
+    /// Waits until a connection that the instrument broke is there again.
+    pub async fn connected_again(&self) {
+        sleep(BACK).await;
     }
 
     /// What the driver changed in the instrument since the last call.

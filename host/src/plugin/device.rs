@@ -17,6 +17,7 @@ use super::batch;
 use super::bells::Bells;
 use super::instance::{CallError, Failure};
 use super::opening::{DeviceSpec, OpenError, Opened, open};
+use super::pace::Paced;
 use super::schedule::Schedule;
 use crate::capability::Link;
 use crate::reading::{DeviceCatalog, InstrumentState, PollSet};
@@ -25,8 +26,7 @@ use crate::time::Timestamp;
 /// Pause before the first restart; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// After this many restarts in a row the device is parked. A driver that ran well for [`RECOVERED`] begins a new row.
-const RESTARTS: u32 = 10;
+/// A driver that ran well for so long begins a new row of restarts, after which the device is parked (`limits.restarts`).
 const RECOVERED: Duration = Duration::from_secs(60);
 /// A parked device is tried again this often: drivers always come back, but not at the others' cost.
 const PARKED_PAUSE: Duration = Duration::from_secs(600);
@@ -34,8 +34,6 @@ const PARKED_PAUSE: Duration = Duration::from_secs(600);
 const MORE: u32 = 100;
 /// How often a driver's snapshot is taken.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(60);
-/// Most bytes of a snapshot.
-const LARGEST_SNAPSHOT: usize = 1 << 20;
 /// Bit of the description's features.
 const FEATURE_SNAPSHOT: u32 = 2;
 
@@ -97,6 +95,7 @@ pub async fn run<O: Outlet>(
     let schedule = Schedule::new(&spec.name, spec.interval, Instant::now());
     let bells = Bells::new(spec.links.values());
     let backfill = Backfill::new(&spec);
+    let outlet = Arc::new(Paced::new(outlet, &spec));
     let task = Task {
         bells,
         backfill,
@@ -295,14 +294,13 @@ impl<O: Outlet> Task<O> {
         if opened.features & FEATURE_SNAPSHOT != 0 && self.snapshot_at.elapsed() >= SNAPSHOT_EVERY {
             let snapshot = opened.driver.snapshot().await?;
             self.snapshot_at = Instant::now();
-            if snapshot.len() <= LARGEST_SNAPSHOT {
+            let (bytes, allowed) = (snapshot.len() as u64, self.spec.limits.snapshot);
+            if bytes <= allowed {
                 self.snapshot = snapshot;
             } else {
-                warn!(
-                    device = &*self.spec.name,
-                    "snapshot of {} bytes, and {LARGEST_SNAPSHOT} are kept",
-                    snapshot.len()
-                );
+                self.spec.meter.broke("limits.snapshot");
+                let name = &*self.spec.name;
+                warn!(device = name, "snapshot of {bytes} bytes not kept: {allowed} are allowed (limits.snapshot)");
             }
         }
         Ok(())
@@ -376,7 +374,7 @@ impl<O: Outlet> Task<O> {
     fn fell(&mut self, reason: String) {
         self.spec.links.values().for_each(Link::not_kept);
         self.falls += 1;
-        if self.falls > RESTARTS {
+        if self.falls > self.spec.limits.restarts {
             return self.park(reason);
         }
         let pause = FIRST_PAUSE.saturating_mul(1 << (self.falls - 1).min(10)).min(LONGEST_PAUSE);

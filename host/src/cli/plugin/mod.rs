@@ -1,10 +1,16 @@
 //! `tutin plugin`: the integrator's commands, one file each.
 
+mod build;
 mod conform;
 mod inspect;
+mod keys;
+mod new;
 mod record;
 mod run;
+mod sign;
+mod status;
 mod test;
+mod verify;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -20,6 +26,10 @@ use crate::plugin::{Loader, Plugin};
 /// Commands about plugins.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
+    /// Make a folder to begin a driver with: it builds, its case passes, its README asks for what must be known.
+    New(new::Arguments),
+    /// Build the component of a driver's folder.
+    Build(build::Arguments),
     /// Show a plugin's permissions, vendor, models, settings and commands.
     Inspect(inspect::Arguments),
     /// Play a driver's cases without hardware and compare what it makes of them.
@@ -30,6 +40,15 @@ pub enum Command {
     Run(run::Arguments),
     /// Make a case of what `tutin trace` recorded of a real instrument.
     Record(record::Arguments),
+    /// Make and show keys that sign plugins.
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Sign a plugin: the signature goes into a file beside it.
+    Sign(sign::Arguments),
+    /// Say who signed a plugin, if one of the trusted keys did. Nothing of it runs.
+    Verify(verify::Arguments),
+    /// Show what the plugins of a running hub have used, and which of their limits they broke.
+    Status(status::Arguments),
 }
 
 impl Command {
@@ -38,7 +57,7 @@ impl Command {
         match self {
             Command::Test(_) | Command::Conform(_) | Command::Record(_) => "off",
             Command::Run(_) => "warn",
-            Command::Inspect(_) => "info",
+            _ => "info",
         }
     }
 }
@@ -46,11 +65,17 @@ impl Command {
 /// Carries out the command.
 pub async fn run(command: Command, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
     match command {
+        Command::New(arguments) => new::run(arguments).await,
+        Command::Build(arguments) => build::run(arguments).await,
         Command::Inspect(arguments) => inspect::run(arguments).await,
         Command::Test(arguments) => test::run(arguments).await,
         Command::Conform(arguments) => conform::run(arguments).await,
         Command::Run(arguments) => run::run(arguments, shutdown).await,
         Command::Record(arguments) => record::run(arguments).await,
+        Command::Keys(command) => keys::run(command),
+        Command::Sign(arguments) => sign::run(arguments).await,
+        Command::Verify(arguments) => verify::run(arguments),
+        Command::Status(arguments) => status::run(arguments).await,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod contract;
 mod hub;
+mod kit_languages;
 mod peers;
 mod peers_hj212;
 mod peers_modbus;

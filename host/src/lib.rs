@@ -5,7 +5,9 @@
 
 pub mod alarm;
 pub mod average;
+pub mod digest;
 pub mod gap;
+pub mod key;
 pub mod method;
 pub mod notation;
 pub mod reading;

@@ -63,6 +63,7 @@ async fn findings(config: &Config) -> Vec<PluginFinding> {
         match finding {
             Finding::Points(points) => PluginFinding::Points { device, points },
             Finding::Plugin(message) => fault(&format!("plugins.{plugin}.file"), message),
+            Finding::Pin(message) => fault(&format!("plugins.{plugin}.digest"), message),
             Finding::Grants(message) => fault(&format!("devices.{device}.plugin"), message),
             Finding::Settings(message) => fault(&format!("devices.{device}.settings"), message),
             Finding::Device(message) => fault(&format!("devices.{device}"), message),

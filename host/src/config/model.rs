@@ -15,6 +15,7 @@ pub use crate::config::link::{
     OpcUaPolicy, Parity, Reconnect, SerialPort, StreamLink, TcpPeer, Tls, Wire,
 };
 use crate::config::secret::Secret;
+pub use crate::config::trust::{Plugin, Trust};
 use crate::status_table::StatusTable;
 
 /// Name of a section's member, as in `[devices.NAME]`.
@@ -31,6 +32,8 @@ pub struct Config {
     pub limits: Limits,
     /// `[links.*]`
     pub links: BTreeMap<Name, Link>,
+    /// `[trust]`
+    pub trust: Trust,
     /// `[plugins.*]`
     pub plugins: BTreeMap<Name, Plugin>,
     /// `[devices.*]`
@@ -90,13 +93,6 @@ impl Default for Limits {
             samples: 100_000,
         }
     }
-}
-
-/// A plugin's file.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Plugin {
-    /// Path of the component, relative to the configuration file that names it.
-    pub file: PathBuf,
 }
 
 /// An instrument behind a link.

@@ -13,6 +13,7 @@ mod error;
 mod links;
 pub mod offline;
 mod outlet;
+mod plugins;
 mod queue;
 pub mod recompute;
 mod reviser;
@@ -22,20 +23,20 @@ mod units;
 #[cfg(test)]
 mod outage_tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
-use tracing::{error, info, warn};
+use tracing::warn;
 
 use crate::config::model::{self, Config, Name};
 use crate::journal::{self, Event, Journal, Place, Settlement, Storage};
 use crate::pipeline::alarm::Acknowledgement;
 use crate::plugin::device::Command;
-use crate::plugin::{DeviceStatus, Engine, LoadError, Loader, Plugin};
+use crate::plugin::{DeviceStatus, Engine, Loader};
 use crate::sink::runner::DeliveryStatus;
 use crate::sink::{Built, LiveSender};
 use crate::time::Timestamp;
@@ -45,6 +46,7 @@ pub use error::{CommandError, ControlError, HubError};
 use links::Links;
 pub use links::pki;
 use outlet::{HubOutlet, LiveRoutes};
+use plugins::Plugins;
 use queue::{JournalQueue, ReadingRoutes};
 use reviser::Reviser;
 use units::{DeviceKey, DeviceUnit, SinkUnit};
@@ -56,7 +58,7 @@ const DEVICE_STOP: Duration = Duration::from_secs(5);
 pub struct Hub {
     config: Config,
     loader: Loader,
-    plugins: BTreeMap<PathBuf, Result<Arc<Plugin>, Arc<LoadError>>>,
+    plugins: Plugins,
     journal: Journal,
     writer: journal::Running,
     derivation: Derivation,
@@ -100,7 +102,7 @@ impl Hub {
         let mut hub = Hub {
             loader: loader(&config.hub.state)?,
             config: nothing_yet(&config),
-            plugins: BTreeMap::new(),
+            plugins: Plugins::new(),
             reviser: Reviser::start(journal.clone(), derivation.clone(), config.hub.revise_after),
             journal,
             writer,
@@ -135,8 +137,8 @@ impl Hub {
         let mut applied = Applied::default();
         // What can fail comes first, so that a change that cannot be made touches nothing.
         let fresh_sinks = self.build_sinks(&next)?;
-        self.load_plugins(&next).await?;
-        self.stop_devices(&next, &mut applied).await;
+        let replaced = self.load_plugins(&next).await?;
+        self.stop_devices(&next, &replaced, &mut applied).await;
         self.stop_sinks(&next, &mut applied).await;
         let sources = self.withdraw_sources(&next, &mut applied);
         self.derivation.set_routes(next.routes.values(), &next.digest);
@@ -253,27 +255,6 @@ impl Hub {
         Ok(())
     }
 
-    /// Loads the plugins that are not loaded yet. One that cannot be loaded costs its own devices and nothing else.
-    async fn load_plugins(&mut self, next: &Config) -> Result<(), HubError> {
-        for (name, model::Plugin { file }) in &next.plugins {
-            if matches!(self.plugins.get(file), Some(Ok(_))) {
-                continue;
-            }
-            let (loader, path) = (self.loader.clone(), file.clone());
-            let Ok(loaded) = tokio::task::spawn_blocking(move || loader.load(&path)).await else { continue };
-            match &loaded {
-                Ok(plugin) => {
-                    info!(plugin = name, "loaded {}, sha256 {}", file.display(), plugin.digest);
-                    let (file, digest) = (file.display().to_string(), plugin.digest.clone());
-                    self.journal.event(Event::Plugin { plugin: name.clone(), file, digest }).await?;
-                }
-                Err(error) => error!(plugin = name, "{}", describe(error)),
-            }
-            self.plugins.insert(file.clone(), loaded.map_err(Arc::new));
-        }
-        Ok(())
-    }
-
     /// What a change was goes into the journal: its text, and how averages are made from then on.
     async fn record(&self, next: &Config, applied: &Applied) -> Result<(), HubError> {
         let (digest, text) = (next.digest.clone(), next.text.clone());
@@ -287,8 +268,10 @@ impl Hub {
         Ok(())
     }
 
-    async fn stop_devices(&mut self, next: &Config, applied: &mut Applied) {
-        let stays = |name: &Name, unit: &DeviceUnit| DeviceKey::of(next, name).is_some_and(|key| key == unit.key);
+    async fn stop_devices(&mut self, next: &Config, replaced: &BTreeSet<model::Plugin>, applied: &mut Applied) {
+        let stays = |name: &Name, unit: &DeviceUnit| {
+            DeviceKey::of(next, name).is_some_and(|key| key == unit.key) && !replaced.contains(&unit.key.plugin)
+        };
         let gone: Vec<Name> =
             self.devices.iter().filter(|(name, unit)| !stays(name, unit)).map(|(name, _)| name.clone()).collect();
         for name in gone {
@@ -308,7 +291,7 @@ impl Hub {
             }
             let Some(key) = DeviceKey::of(next, name) else { continue };
             let connection = self.links.connect(&key.device.link, &key.link, &self.journal);
-            let plugin = self.plugins.get(&key.plugin.file);
+            let plugin = self.plugins.get(&key.plugin);
             let outlet = HubOutlet::new(self.journal.clone(), Arc::clone(&self.live));
             let unit =
                 DeviceUnit::start(name, key, plugin, &connection, outlet, self.journal.clone(), self.unheard_since);

@@ -8,7 +8,7 @@ use crate::capability::{Connection, Plug};
 use crate::config::model::Config;
 use crate::hub::links::surroundings;
 use crate::hub::units::DeviceKey;
-use crate::hub::{CommandError, describe};
+use crate::hub::{CommandError, describe, plugins};
 use crate::plugin::{self, DeviceSpec, Plugin};
 
 /// A device and its link.
@@ -37,9 +37,9 @@ pub async fn command(config: &Config, device: &str, name: &str, arguments: &str)
     let key = DeviceKey::of(config, device).ok_or_else(|| CommandError::NotRunning(device.to_owned()))?;
     key.check_command(device, name)?;
     let loader = super::loader(&config.hub.state).map_err(|error| refused(describe(&error)))?;
-    let file = key.plugin.file.clone();
-    let loaded = tokio::task::spawn_blocking(move || loader.load(&file).map_err(|error| describe(&error))).await;
-    let component = loaded.map_err(|error| refused(error.to_string()))?.map_err(refused)?;
+    let loaded = plugins::load(&loader, config, &key.device.plugin).await;
+    let loaded = loaded.ok_or_else(|| refused(format!("plugin {} is not loaded", key.device.plugin)))?;
+    let component = loaded.map_err(|error| refused(describe(&error)))?;
     let Single { spec, connection } = Single::from(&key, config, device, component);
     let mut opened = plugin::open(&spec).await.map_err(|error| refused(describe(&error)))?;
     let answer = opened.driver.command(name, arguments).await.map_err(|error| refused(error.to_string()));

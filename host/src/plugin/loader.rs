@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
 use thiserror::Error;
 use tokio::sync::OnceCell;
+use tracing::warn;
 use wasmtime::component::Linker;
 
 use super::admission::{self, Refusal, Wanted};
@@ -14,11 +14,13 @@ use super::bindings::DriverPre;
 use super::cache;
 use super::engine::Engine;
 use super::instance::Description;
+use super::trust::{self, Fault, Signer, Untrusted};
 use crate::capability::Guest;
-use crate::notation::hex;
+use crate::config::model;
+use crate::digest::Digest;
 
 /// Largest plugin file, bytes. Rust drivers have about 200 KiB, a driver with a whole Python about 20 MiB.
-const LARGEST_FILE: u64 = 64 * 1024 * 1024;
+pub const LARGEST_FILE: u64 = 64 * 1024 * 1024;
 
 /// Loads plugins into one engine.
 #[derive(Clone)]
@@ -35,6 +37,8 @@ pub struct Plugin {
     pub digest: String,
     /// What it asks for.
     pub wanted: Vec<Wanted>,
+    /// Who answers for it, of those whom the configuration trusts.
+    pub signer: Option<Signer>,
     pub(super) pre: DriverPre<Guest>,
     pub(super) description: OnceCell<Description>,
 }
@@ -59,6 +63,9 @@ pub enum LoadError {
         /// Its size.
         bytes: u64,
     },
+    /// It is not what the configuration pins, or nobody who is trusted answers for it.
+    #[error(transparent)]
+    Untrusted(Box<Untrusted>),
     /// It is no WebAssembly component, or one that uses what this host does not allow.
     #[error("plugin file {}: no WebAssembly component that this host can compile: {reason}", file.display())]
     Compile {
@@ -85,20 +92,61 @@ pub enum LoadError {
     },
 }
 
+impl LoadError {
+    /// Whether the file is not the one that the configuration pins.
+    pub fn is_other_digest(&self) -> bool {
+        matches!(self, LoadError::Untrusted(untrusted) if matches!(**untrusted, Untrusted::OtherDigest { .. }))
+    }
+}
+
 impl Loader {
     /// A loader that keeps compiled code in `cache`.
     pub fn new(engine: Engine, cache: PathBuf) -> Self {
         Loader { engine, cache }
     }
 
-    /// Reads, admits, compiles and links a plugin. Takes about a second for a plugin that was never compiled here, else
-    /// milliseconds; blocks the thread.
+    /// Reads, admits, compiles and links a plugin whoever made it: for those who work on one. Takes about a second for a plugin that
+    /// was never compiled here, else milliseconds; blocks the thread.
     pub fn load(&self, file: &Path) -> Result<Arc<Plugin>, LoadError> {
         let wasm = read(file)?;
-        let digest = hex(&Sha256::digest(&wasm));
+        let digest = Digest::of(&wasm);
+        self.compile(file, &wasm, digest, None)
+    }
+
+    /// The same for a hub: what is not pinned or not signed as the configuration asks is refused before it is compiled.
+    pub fn load_trusted(
+        &self,
+        name: &str,
+        plugin: &model::Plugin,
+        trust: &model::Trust,
+    ) -> Result<Arc<Plugin>, LoadError> {
+        let file = &plugin.file;
+        let wasm = read(file)?;
+        let digest = Digest::of(&wasm);
+        let judged = trust::judge(name, plugin, trust, digest);
+        let signer = match judged.map_err(|untrusted| LoadError::Untrusted(Box::new(untrusted)))? {
+            Ok(signer) => Some(signer),
+            // Without a trusted key nobody could have signed.
+            Err(Fault::Unsigned { .. } | Fault::UnknownKey { .. }) if trust.keys.is_empty() => None,
+            Err(fault) => {
+                warn!(plugin = name, "{} {fault}; it runs, because trust.require is false", file.display());
+                None
+            }
+        };
+        self.compile(file, &wasm, digest, signer)
+    }
+
+    fn compile(
+        &self,
+        file: &Path,
+        wasm: &[u8],
+        digest: Digest,
+        signer: Option<Signer>,
+    ) -> Result<Arc<Plugin>, LoadError> {
+        let digest = digest.to_hex();
         let engine = self.engine.wasmtime();
         let compile = |error: wasmtime::Error| LoadError::Compile { file: file.to_owned(), reason: chain(&error) };
-        let component = cache::load_or_compile(engine, &self.cache, &wasm, &digest).map_err(compile)?;
+        let component = cache::load_or_compile(engine, &self.cache, wasm, &digest).map_err(compile)?;
         let wanted = admission::read(engine, &component.component_type())
             .map_err(|refusal| LoadError::Refused { file: file.to_owned(), refusal: Box::new(refusal) })?;
         let contract = |error: wasmtime::Error| LoadError::Contract { file: file.to_owned(), reason: chain(&error) };
@@ -107,11 +155,12 @@ impl Loader {
             (offer.link)(&mut linker).map_err(contract)?;
         }
         let pre = linker.instantiate_pre(&component).and_then(DriverPre::new).map_err(contract)?;
-        Ok(Arc::new(Plugin { file: file.to_owned(), digest, wanted, pre, description: OnceCell::new() }))
+        Ok(Arc::new(Plugin { file: file.to_owned(), digest, wanted, signer, pre, description: OnceCell::new() }))
     }
 }
 
-fn read(file: &Path) -> Result<Vec<u8>, LoadError> {
+/// The bytes of a plugin's file, if it is not larger than any plugin.
+pub fn read(file: &Path) -> Result<Vec<u8>, LoadError> {
     let failed = |source| LoadError::Read { file: file.to_owned(), source };
     let bytes = fs::metadata(file).map_err(failed)?.len();
     if bytes > LARGEST_FILE {

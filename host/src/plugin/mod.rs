@@ -16,14 +16,16 @@ mod engine;
 mod instance;
 mod loader;
 mod opening;
+mod place;
 mod schedule;
+pub mod trust;
 
 pub use admission::{Refusal, Wanted};
 pub use batch::BatchFault;
 pub use device::{DeviceStatus, Outlet, Phase};
 pub use engine::Engine;
 pub use instance::{CallError, Description, Driver, Failure, Instance};
-pub use loader::{LoadError, Loader, Plugin};
+pub use loader::{LARGEST_FILE, LoadError, Loader, Plugin, read as read_file};
 pub use opening::{DeviceSpec, OpenError, Opened, Polled, open};
 
 #[expect(missing_docs, reason = "generated from wit/driver")]

@@ -40,7 +40,7 @@ fn overview(plugin: &Plugin, description: &Description, settings: &Value) -> Str
         format!("{} {}", description.name, description.version),
         format!("  vendor       {}", or_any(&description.vendor)),
         format!("  models       {}", or_any(&description.models.join(", "))),
-        format!("  sha256       {}", plugin.digest),
+        format!("  digest       sha256:{}", plugin.digest),
         String::from("  asks for"),
     ];
     for wanted in &plugin.wanted {

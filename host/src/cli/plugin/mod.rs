@@ -3,10 +3,13 @@
 mod build;
 mod conform;
 mod inspect;
+mod keys;
 mod new;
 mod record;
 mod run;
+mod sign;
 mod test;
+mod verify;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -36,6 +39,13 @@ pub enum Command {
     Run(run::Arguments),
     /// Make a case of what `tutin trace` recorded of a real instrument.
     Record(record::Arguments),
+    /// Make and show keys that sign plugins.
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Sign a plugin: the signature goes into a file beside it.
+    Sign(sign::Arguments),
+    /// Say who signed a plugin, if one of the trusted keys did. Nothing of it runs.
+    Verify(verify::Arguments),
 }
 
 impl Command {
@@ -44,7 +54,7 @@ impl Command {
         match self {
             Command::Test(_) | Command::Conform(_) | Command::Record(_) => "off",
             Command::Run(_) => "warn",
-            Command::New(_) | Command::Build(_) | Command::Inspect(_) => "info",
+            _ => "info",
         }
     }
 }
@@ -59,6 +69,9 @@ pub async fn run(command: Command, shutdown: CancellationToken) -> anyhow::Resul
         Command::Conform(arguments) => conform::run(arguments).await,
         Command::Run(arguments) => run::run(arguments, shutdown).await,
         Command::Record(arguments) => record::run(arguments).await,
+        Command::Keys(command) => keys::run(command),
+        Command::Sign(arguments) => sign::run(arguments).await,
+        Command::Verify(arguments) => verify::run(arguments),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Smaller tests: of real peers, and of what two sides must agree on.
 
 mod contract;
+mod hostile;
 mod hub;
 mod kit_languages;
 mod peers;
@@ -8,3 +9,4 @@ mod peers_hj212;
 mod peers_modbus;
 mod peers_mqtt;
 mod peers_opcua;
+mod swaps;

@@ -8,7 +8,7 @@ use crate::capability::Link;
 use crate::hub::describe;
 use crate::kit::case::{Case, CaseError, Range, Step};
 use crate::kit::stage::{Stage, StageError};
-use crate::kit::told::{self, Line};
+use crate::kit::told::{self, Line, Moment};
 use crate::plugin::{self, Failure, OpenError, Opened, Plugin};
 use crate::reading::{Point, PollSet};
 use crate::time::Timestamp;
@@ -84,23 +84,31 @@ pub async fn play(plugin: Arc<Plugin>, case: &Case, state: &Path) -> Result<Play
             None => None,
         };
         let place = if step.say.is_empty() { format!("step {number}") } else { format!("step {number}, {}", step.say) };
-        let from = now.unwrap_or_else(Timestamp::now);
-        let walk = Instant::now();
-        if let Some(problem) = actor.stage.prepare(step).await {
+        let (poll, walk) = (now.unwrap_or_else(Timestamp::now), Instant::now());
+        if let Some(problem) = actor.prepare(step).await {
             played.problems.push(format!("{place}: {problem}"));
         }
         let outcome = actor.act(step, range, now).await;
-        let span = from..=from.after(walk.elapsed() + Duration::from_secs(1));
+        let deviations = actor.stage.deviations().await;
+        let around = walk.elapsed() + Duration::from_secs(1);
+        let moment = Moment { poll, span: poll.before(around)..=poll.after(around) };
         played
             .told
-            .extend(outcome.sets.iter().flat_map(PollSet::readings).map(|row| told::reading(number, &row, &span)));
+            .extend(outcome.sets.iter().flat_map(PollSet::readings).map(|row| told::reading(number, &row, &moment)));
         played.told.extend(outcome.answer.iter().map(|answer| told::answer(number, answer)));
         played
             .told
             .extend(outcome.failure.iter().map(|failure| told::failure(number, failure.code(), failure.message())));
         played.told.extend(actor.stage.written().iter().map(|what| told::written(number, what)));
+        if actor.keep(&outcome) {
+            let frames = actor.stage.acknowledgements().await;
+            played.told.extend(frames.map(|frames| told::acknowledged(number, &frames)));
+        }
         played.problems.extend(outcome.fell.iter().map(|reason| format!("{place}: {reason}")));
-        played.problems.extend(actor.stage.deviations().await.iter().map(|what| format!("{place}: {what}")));
+        played.problems.extend(deviations.iter().map(|what| format!("{place}: {what}")));
+        if step.exchange.iter().any(|exchange| exchange.closes) {
+            actor.stage.connected_again().await;
+        }
     }
     actor.stage.single.connection.close().await;
     played.took = begin.elapsed();
@@ -111,6 +119,15 @@ impl Actor {
     /// A driver that is opened when it is first needed.
     pub fn enter(stage: Stage) -> Self {
         Actor { stage, opened: None, features: 0, snapshot: Vec::new() }
+    }
+
+    /// The instrument's part of a step. Returns what cannot be done.
+    pub async fn prepare(&mut self, step: &Step) -> Option<String> {
+        if !step.push.is_empty() && !step.restart {
+            // There is a connection only once there is a driver; what it fails with, it fails with in its own part.
+            let _ = self.open().await;
+        }
+        self.stage.prepare(step).await
     }
 
     /// The driver's part of a step.
@@ -142,18 +159,22 @@ impl Actor {
             (None, None) => poll(&mut opened, now, most, &mut outcome).await,
         };
         match fell {
-            Ok(()) => {
-                for link in self.stage.single.spec.links.values() {
-                    if outcome.failure.is_none() { link.kept() } else { link.not_kept() }
-                }
-                self.opened = Some(opened);
-            }
-            Err(error) => {
-                self.stage.single.spec.links.values().for_each(Link::not_kept);
-                outcome.fell = Some(describe(&error));
-            }
+            Ok(()) => self.opened = Some(opened),
+            Err(error) => outcome.fell = Some(describe(&error)),
         }
         outcome
+    }
+
+    /// What came of the step is durable, or not when the driver failed. Says whether the instrument may be told something now.
+    pub(crate) fn keep(&self, outcome: &Outcome) -> bool {
+        let links = &self.stage.single.spec.links;
+        if outcome.failure.is_some() || outcome.fell.is_some() {
+            links.values().for_each(Link::not_kept);
+            return false;
+        }
+        let is_owed = links.values().any(Link::is_in_hand);
+        links.values().for_each(Link::kept);
+        is_owed
     }
 
     /// The driver as it stands, opened when there is none.

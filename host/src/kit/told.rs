@@ -4,23 +4,44 @@
 //! {"step":1,"point":"no2","value":12.5,"unit":"[ppb]","state":"valid","status":16384}
 //! {"step":2,"failure":{"code":1,"text":"R: timeout after 300 ms"}}
 //! {"step":3,"answer":"zero gas flows for 5 min"}
+//! {"step":4,"written":"coil 20 = 1"}
+//! {"step":5,"acknowledged":"##0087QN=1;…<CR><LF>"}
 //! ```
 //!
 //! `value` is a number, a text, or null; NaN and infinities are the texts `NaN`, `inf` and `-inf`. `status`, `qualifiers` and `time`
-//! stand only where the driver gave them, and `time` not where it is that of the play itself.
+//! stand only where the driver gave them, and `time` not where it is that of the play itself. `written` is what a Modbus device was told to
+//! change, `acknowledged` what the instrument on a byte stream got once the samples of the step were durable, and not before.
 
 use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value as Json, json};
 
+use crate::capability::wire::printable;
 use crate::reading::{Reading, Value};
 use crate::time::Timestamp;
 
 /// One line.
 pub type Line = Map<String, Json>;
 
-/// A reading of a step. Times within `now` are those of the play and are left out: they are others each time.
-pub fn reading(step: usize, reading: &Reading<'_>, now: &RangeInclusive<Timestamp>) -> Line {
+/// When a step was played.
+#[derive(Debug, Clone)]
+pub struct Moment {
+    /// The time of its poll.
+    pub poll: Timestamp,
+    /// From the time that its first frame can have come to that of its last.
+    pub span: RangeInclusive<Timestamp>,
+}
+
+impl Moment {
+    /// Whether a time is that of the play, not of the instrument: the poll's, or one at which something came. Instruments tell no fractions of a
+    /// millisecond, the machine's clock does.
+    fn has(&self, time: Timestamp) -> bool {
+        time == self.poll || self.span.contains(&time) && time.0 % 1_000_000 != 0
+    }
+}
+
+/// A reading of a step. Times of the play are left out: they are others each time.
+pub fn reading(step: usize, reading: &Reading<'_>, moment: &Moment) -> Line {
     let value = match reading.value {
         Value::Number(number) if number.is_finite() => json!(number),
         Value::Number(number) => json!(number.to_string()),
@@ -28,7 +49,7 @@ pub fn reading(step: usize, reading: &Reading<'_>, now: &RangeInclusive<Timestam
         Value::None => Json::Null,
     };
     let qualifiers = Some(reading.qualifiers.0).filter(|bits| *bits != 0);
-    let time = Some(reading.sampled_at).filter(|time| !now.contains(time) && *time != reading.received_at);
+    let time = Some(reading.sampled_at).filter(|time| !moment.has(*time) && *time != reading.received_at);
     let members = [
         ("step", Some(json!(step))),
         ("point", Some(json!(reading.point.id))),
@@ -56,6 +77,11 @@ pub fn answer(step: usize, text: &str) -> Line {
 /// What a device was told to change.
 pub fn written(step: usize, what: &str) -> Line {
     line(step, "written", json!(what))
+}
+
+/// What an instrument got when the step's samples were durable.
+pub fn acknowledged(step: usize, frames: &[u8]) -> Line {
+    line(step, "acknowledged", json!(printable(frames)))
 }
 
 fn line(step: usize, member: &str, value: Json) -> Line {

@@ -116,7 +116,7 @@ impl Script {
 
     fn note(&mut self, asked: Option<Vec<u8>>, reply: Vec<u8>) {
         if let Some(request) = asked {
-            self.exchanges.push(Exchange { request, reply, pause: Duration::ZERO });
+            self.exchanges.push(Exchange::new(request, reply));
         }
     }
 

@@ -54,8 +54,10 @@ impl Trial<'_> {
     pub(super) async fn poll(&self, actor: &mut Actor) -> Came {
         let Some(step) = self.case.steps.first() else { return Came::default() };
         let step = Step { poll: None, ..step.clone() };
-        actor.stage.prepare(&step).await;
-        actor.act(&step, None, None).await
+        actor.prepare(&step).await;
+        let came = actor.act(&step, None, None).await;
+        actor.keep(&came);
+        came
     }
 
     /// Polls until every point that has a value has it.

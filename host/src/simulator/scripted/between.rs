@@ -96,6 +96,11 @@ impl Between {
         });
     }
 
+    /// What goes wrong at the moment.
+    pub fn fault(&self) -> Fault {
+        self.fault.borrow().fault
+    }
+
     /// Connections of now are broken off, once.
     pub fn hang_up(&self) {
         self.set(Fault::Reset);

@@ -19,7 +19,7 @@ use crate::simulator::scripted::frame::bytes;
 use crate::simulator::{StartError, door};
 
 /// Silence after which the bytes that came are one request.
-const END_OF_REQUEST: Duration = Duration::from_millis(20);
+pub(crate) const END_OF_REQUEST: Duration = Duration::from_millis(20);
 /// Pause before connecting again.
 const RECONNECT: Duration = Duration::from_millis(50);
 
@@ -35,6 +35,9 @@ pub struct Answer {
     /// Pause before the reply, ms.
     #[serde(default)]
     pub after_ms: u64,
+    /// After the reply, or instead of one, the instrument breaks the connection.
+    #[serde(default)]
+    pub closes: bool,
 }
 
 /// One request and its reply, in bytes.
@@ -46,6 +49,17 @@ pub struct Exchange {
     pub reply: Vec<u8>,
     /// The pause between.
     pub pause: Duration,
+    /// What becomes of the connection.
+    pub then: Then,
+}
+
+/// What becomes of a connection after a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// It stays.
+    Stays,
+    /// The instrument breaks it.
+    Breaks,
 }
 
 /// The instrument. Clones are the same one.
@@ -87,12 +101,20 @@ enum Rest {
     IsOver,
 }
 
+impl Exchange {
+    /// A request that is answered at once.
+    pub fn new(request: Vec<u8>, reply: Vec<u8>) -> Self {
+        Exchange { request, reply, pause: Duration::ZERO, then: Then::Stays }
+    }
+}
+
 impl From<&Answer> for Exchange {
     fn from(answer: &Answer) -> Self {
+        let reply = answer.reply.iter().flat_map(|frame| bytes(frame)).collect();
         Exchange {
-            request: bytes(&answer.request),
-            reply: answer.reply.iter().flat_map(|frame| bytes(frame)).collect(),
             pause: Duration::from_millis(answer.after_ms),
+            then: if answer.closes { Then::Breaks } else { Then::Stays },
+            ..Exchange::new(bytes(&answer.request), reply)
         }
     }
 }
@@ -174,7 +196,7 @@ impl Line {
         std::mem::take(&mut self.shared.lock().exchanges).into()
     }
 
-    /// Whether every answer was given at least once, and by how many polls at least when each asks once.
+    /// Whether every answer was given at least once.
     pub fn is_told(&self) -> bool {
         let script = self.shared.lock();
         script.answers.iter().all(|(request, answers)| script.turns.get(request).copied().unwrap_or(0) >= answers.len())
@@ -231,6 +253,9 @@ impl Shared {
                 let Some(exchange) = self.lock().next(&mut came, rest) else { break };
                 sleep(exchange.pause).await;
                 stream.write_all(&exchange.reply).await?;
+                if exchange.then == Then::Breaks {
+                    return Ok(());
+                }
             }
             if rest == Rest::IsOver && !came.is_empty() {
                 self.lock().unexpected.push(std::mem::take(&mut came));
@@ -294,72 +319,4 @@ fn is_modbus_tcp(frame: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn exchange(request: &[u8], reply: &[u8]) -> Exchange {
-        Exchange { request: request.to_vec(), reply: reply.to_vec(), pause: Duration::ZERO }
-    }
-
-    async fn ask(stream: &mut TcpStream, bytes: &[u8]) -> Vec<u8> {
-        stream.write_all(bytes).await.unwrap();
-        hear(stream).await
-    }
-
-    async fn hear(stream: &mut TcpStream) -> Vec<u8> {
-        let mut buffer = [0; 64];
-        match tokio::time::timeout(Duration::from_millis(200), stream.read(&mut buffer)).await {
-            Ok(count) => buffer[..count.unwrap()].to_vec(),
-            Err(_) => Vec::new(),
-        }
-    }
-
-    #[tokio::test]
-    async fn exchanges_come_first_then_answers_in_turn_and_the_rest_is_remembered() {
-        let line = Line::new([exchange(b"R\r", b"1\r"), exchange(b"R\r", b"2\r"), exchange(b"R", b"short")], vec![]);
-        let open = line.listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
-        let mut stream = TcpStream::connect(open.address).await.unwrap();
-        line.expect([exchange(b"Z\r", b"zero\r"), exchange(b"S\r", b"span\r")]);
-
-        for (request, reply) in [
-            (&b"R\r"[..], &b"1\r"[..]),
-            (b"Z\r", b"zero\r"),
-            (b"R\r", b"2\r"),
-            (b"R\r", b"1\r"),
-            (b"R", b"short"),
-            (b"?\r", b""),
-        ] {
-            assert_eq!(ask(&mut stream, request).await, reply, "{request:?}");
-        }
-        assert_eq!(line.unexpected(), [b"?\r".to_vec()]);
-        assert_eq!(line.outstanding(), [exchange(b"S\r", b"span\r")]);
-        line.push(b"by itself".to_vec());
-        assert_eq!(hear(&mut stream).await, b"by itself");
-    }
-
-    #[tokio::test]
-    async fn a_modbus_answer_takes_over_the_transaction_of_its_request() {
-        let ask_for = |transaction: u8| vec![0, transaction, 0, 0, 0, 2, 1, 4];
-        let reply = |transaction: u8, value: u8| vec![0, transaction, 0, 0, 0, 2, 1, value];
-        let answers = [exchange(&ask_for(1), &reply(1, 10)), exchange(&ask_for(2), &reply(2, 20))];
-        let line = Line::new(answers, vec![]);
-        let open = line.listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
-        let mut stream = TcpStream::connect(open.address).await.unwrap();
-        assert!(!line.is_told());
-        for (transaction, value) in [(7, 10), (8, 20), (9, 10)] {
-            assert_eq!(ask(&mut stream, &ask_for(transaction)).await, reply(transaction, value));
-        }
-        assert!(line.is_told());
-    }
-
-    #[tokio::test]
-    async fn an_instrument_that_connects_comes_again_and_says_its_own() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let line = Line::new([], vec![(Duration::ZERO, b"hello".to_vec())]);
-        let _open = line.connect(listener.local_addr().unwrap());
-        for _ in 0..2 {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            assert_eq!(hear(&mut stream).await, b"hello");
-        }
-    }
-}
+mod tests;

@@ -17,6 +17,7 @@ mod instance;
 mod loader;
 mod opening;
 mod place;
+pub mod registry;
 mod schedule;
 pub mod trust;
 

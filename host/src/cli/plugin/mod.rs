@@ -1,7 +1,10 @@
 //! `tutin plugin`: the integrator's commands, one file each.
 
+mod access;
 mod inspect;
 mod keys;
+mod pull;
+mod push;
 mod sign;
 mod verify;
 
@@ -25,6 +28,10 @@ pub enum Command {
     Sign(sign::Arguments),
     /// Say who signed a plugin, if one of the trusted keys did. Nothing of it runs.
     Verify(verify::Arguments),
+    /// Fetch a plugin and its signature from an OCI registry.
+    Pull(pull::Arguments),
+    /// Store a plugin and its signature in an OCI registry.
+    Push(push::Arguments),
 }
 
 /// Carries out the command.
@@ -34,6 +41,8 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Keys(command) => keys::run(command),
         Command::Sign(arguments) => sign::run(arguments).await,
         Command::Verify(arguments) => verify::run(arguments),
+        Command::Pull(arguments) => pull::run(arguments).await,
+        Command::Push(arguments) => push::run(arguments).await,
     }
 }
 

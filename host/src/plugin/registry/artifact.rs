@@ -20,6 +20,7 @@ use serde_json::json;
 
 use super::error::RegistryError;
 use crate::digest::Digest;
+use crate::plugin::LARGEST_FILE;
 use crate::plugin::admission::{DRIVER, DRIVER_VERSION};
 use crate::plugin::trust::Signature;
 use crate::time::Timestamp;
@@ -103,7 +104,7 @@ pub fn read_manifest(
     Ok((manifest, parsed.map_err(damaged)?))
 }
 
-/// The one layer, if it is that of a component.
+/// The one layer, if it is that of a component and not larger than any.
 pub fn layer_of<'m>(reference: &Reference, manifest: &'m OciImageManifest) -> Result<&'m OciDescriptor, RegistryError> {
     let not_a_plugin = |what: String| RegistryError::NotAPlugin { reference: reference.to_string(), what };
     let config = &manifest.config.media_type;
@@ -113,7 +114,11 @@ pub fn layer_of<'m>(reference: &Reference, manifest: &'m OciImageManifest) -> Re
         )));
     }
     match manifest.layers.as_slice() {
-        [layer] if layer.media_type == LAYER => Ok(layer),
+        [layer] if layer.media_type == LAYER => match u64::try_from(layer.size) {
+            Ok(bytes) if bytes <= LARGEST_FILE => Ok(layer),
+            Ok(bytes) => Err(RegistryError::TooLarge { reference: reference.to_string(), bytes }),
+            Err(_) => Err(not_a_plugin(format!("its layer has {} bytes", layer.size))),
+        },
         [layer] => Err(not_a_plugin(format!("its layer is of type {}, and a component is {LAYER}", layer.media_type))),
         layers => Err(not_a_plugin(format!("it has {} layers, and a component is one", layers.len()))),
     }
@@ -197,6 +202,8 @@ mod tests {
         let layer = json!({ "mediaType": LAYER, "digest": "sha256:00", "size": 1 });
         check(changed("/layers", json!([layer, layer])), "2 layers");
         check(changed("/annotations", json!({ SIGNATURE: "a signature" })), "damaged");
+        check(changed("/layers/0/size", json!(64 * 1024 * 1024 + 1)), "67108865 bytes, and 67108864 are allowed");
+        check(changed("/layers/0/size", json!(-1)), "-1 bytes");
         check(b"<html>".to_vec(), "cannot be read");
         check(vec![b' '; LARGEST_MANIFEST + 1], "4194305 bytes");
     }

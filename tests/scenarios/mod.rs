@@ -16,6 +16,7 @@ mod links_can_be_watched;
 mod mistakes_are_told_precisely;
 mod one_change_disturbs_one_thing;
 mod plugins_are_signed;
+mod plugins_come_from_registries;
 mod somebody_is_told;
 mod subscriptions_lose_nothing;
 mod values_are_kept_bit_for_bit;

@@ -132,10 +132,15 @@ pub struct Loading {
     pub compile_memory: u64,
 }
 
+impl Loading {
+    /// Largest file of a plugin where no configuration says otherwise, bytes.
+    pub const LARGEST_FILE: u64 = 64 << 20;
+}
+
 impl Default for Loading {
     fn default() -> Self {
         Loading {
-            file: 64 << 20,
+            file: Loading::LARGEST_FILE,
             items: 500_000,
             function: 1 << 20,
             compile: Duration::from_secs(120),

@@ -28,6 +28,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
@@ -53,6 +54,9 @@ use units::{DeviceKey, DeviceUnit, SinkUnit};
 
 /// Longest time that a device has for ending its last poll.
 const DEVICE_STOP: Duration = Duration::from_secs(5);
+
+/// Plugins that are loaded side by side.
+const LOADS: usize = 4;
 
 /// A running hub.
 pub struct Hub {
@@ -257,19 +261,25 @@ impl Hub {
 
     /// Loads the plugins that are not loaded yet. One that cannot be loaded costs its own devices and nothing else.
     async fn load_plugins(&mut self, next: &Config) -> Result<(), HubError> {
-        for (name, model::Plugin { file }) in &next.plugins {
-            if matches!(self.plugins.get(file), Some(Ok(_))) {
-                continue;
-            }
+        let is_new = |file: &PathBuf| !matches!(self.plugins.get(file), Some(Ok(_)));
+        let new: Vec<(Name, PathBuf)> =
+            next.plugins.iter().map(|(name, plugin)| (name.clone(), plugin.file.clone())).collect();
+        let loads = new.into_iter().filter(|(_, file)| is_new(file)).map(|(name, file)| {
             let (loader, path) = (self.loader.clone(), file.clone());
-            let Ok(loaded) = tokio::task::spawn_blocking(move || loader.load(&path)).await else { continue };
+            let load = tokio::task::spawn_blocking(move || loader.load(&path));
+            async move { (name, file, load.await) }
+        });
+        // Some side by side: one that takes long to compile keeps fewer waiting.
+        let loads: Vec<_> = futures_util::stream::iter(loads).buffered(LOADS).collect().await;
+        for (name, file, loaded) in loads {
+            let Ok(loaded) = loaded else { continue };
             match &loaded {
                 Ok(plugin) => {
-                    info!(plugin = name, "loaded {}, sha256 {}", file.display(), plugin.digest);
+                    info!(plugin = &*name, "loaded {}, sha256 {}", file.display(), plugin.digest);
                     let (file, digest) = (file.display().to_string(), plugin.digest.clone());
                     self.journal.event(Event::Plugin { plugin: name.clone(), file, digest }).await?;
                 }
-                Err(error) => error!(plugin = name, "{}", describe(error)),
+                Err(error) => error!(plugin = &*name, "{}", describe(error)),
             }
             self.plugins.insert(file.clone(), loaded.map_err(Arc::new));
         }

@@ -78,7 +78,9 @@ pub fn points(points: Vec<ContractPoint>) -> Result<Vec<Point>, BatchFault> {
         for (what, text, allowed) in [("label", &point.label, LONGEST_LABEL), ("unit", &point.unit, LONGEST_UNIT)] {
             if text.len() > allowed {
                 let (id, bytes) = (&point.id, text.len());
-                return Err(BatchFault::Points(format!("the {what} of {id} has {bytes} bytes where {allowed} are allowed")));
+                return Err(BatchFault::Points(format!(
+                    "the {what} of {id} has {bytes} bytes where {allowed} are allowed"
+                )));
             }
         }
         if !seen.insert(point.id.as_str()) {

@@ -18,7 +18,7 @@ use super::engine::Engine;
 use super::fault::chain;
 use super::instance::Description;
 use super::outline::{self, NoOutline};
-use crate::capability::{Guest, Lane, Meter};
+use crate::capability::{Guest, Lane};
 use crate::config::model::Loading;
 use crate::notation::hex;
 
@@ -41,8 +41,6 @@ pub struct Plugin {
     pub(super) pre: DriverPre<Guest>,
     pub(super) description: OnceCell<Description>,
     pub(super) lane: Lane,
-    /// What describing itself has used.
-    pub(super) meter: Arc<Meter>,
 }
 
 /// More of something in a plugin's file than is allowed.
@@ -146,8 +144,8 @@ impl Loader {
             (offer.link)(&mut linker).map_err(contract)?;
         }
         let pre = linker.instantiate_pre(&component).and_then(DriverPre::new).map_err(contract)?;
-        let (description, lane, meter) = (OnceCell::new(), self.engine.lane().clone(), Arc::default());
-        Ok(Arc::new(Plugin { file: file.to_owned(), digest, wanted, pre, description, lane, meter }))
+        let (description, lane) = (OnceCell::new(), self.engine.lane().clone());
+        Ok(Arc::new(Plugin { file: file.to_owned(), digest, wanted, pre, description, lane }))
     }
 
     fn read(&self, file: &Path) -> Result<Vec<u8>, LoadError> {

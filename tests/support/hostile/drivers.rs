@@ -1,6 +1,6 @@
 //! Drivers that are admitted and compiled, and then break a limit or the contract.
 
-use super::driver::{LOOP, Parts, batch, records, words};
+use super::driver::{LOOP, Parts, append, batch, records, words};
 use super::{End, Hostile};
 
 /// Ten megabytes, as many as a guest may have in one text.
@@ -31,7 +31,8 @@ fn table_declared() -> Vec<u8> {
 fn table_growth() -> Vec<u8> {
     made(|parts| {
         parts.fields = "(table $t 1 funcref)".into();
-        parts.poll = "(loop $more (drop (table.grow $t (ref.null func) (i32.const 1000))) (br $more)) unreachable".into();
+        parts.poll =
+            "(loop $more (drop (table.grow $t (ref.null func) (i32.const 1000))) (br $more)) unreachable".into();
     })
 }
 
@@ -66,17 +67,6 @@ fn sections(wasm: &[u8]) -> Vec<u8> {
         at += 1 + size;
     }
     kinds
-}
-
-fn append(wasm: &mut Vec<u8>, kind: u8, section: &[u8]) {
-    wasm.push(kind);
-    let mut size = section.len();
-    while size >= 0x80 {
-        wasm.push((size & 0x7f) as u8 | 0x80);
-        size >>= 7;
-    }
-    wasm.push(size as u8);
-    wasm.extend(section);
 }
 
 fn recursion() -> Vec<u8> {
@@ -157,12 +147,7 @@ fn long_text() -> Vec<u8> {
 fn long_labels() -> Vec<u8> {
     made(|parts| {
         parts.memory = ALL_MEMORY.into();
-        let fields = [
-            (0, "(i32.const 48)"),
-            (4, "(i32.const 1)"),
-            (8, "(i32.const 131072)"),
-            (12, "(i32.const 1000)"),
-        ];
+        let fields = [(0, "(i32.const 48)"), (4, "(i32.const 1)"), (8, "(i32.const 131072)"), (12, "(i32.const 1000)")];
         parts.start = records(1 << 18, 65_535, 28, &fields);
         parts.data.push((1200, words(&[1 << 18, 65_535])));
     })
@@ -258,14 +243,16 @@ fn forged_link() -> Vec<u8> {
         parts.fields = "(import \"tutin:modbus/client@0.1.0\" \"[method]link.read-holding-registers\"
             (func $read (param i32 i32 i32 i32)))"
             .into();
-        parts.poll = "(call $read (i32.const 4242) (i32.const 0) (i32.const 1) (i32.const 2000)) (i32.const 1296)".into();
+        parts.poll =
+            "(call $read (i32.const 4242) (i32.const 0) (i32.const 1) (i32.const 2000)) (i32.const 1296)".into();
     })
 }
 
 /// Opens the same link again and again, and lets none go.
 fn many_links() -> Vec<u8> {
     made(|parts| {
-        parts.fields = "(import \"tutin:modbus/client@0.1.0\" \"[static]link.open\" (func $open (param i32 i32 i32)))".into();
+        parts.fields =
+            "(import \"tutin:modbus/client@0.1.0\" \"[static]link.open\" (func $open (param i32 i32 i32)))".into();
         parts.data.push((56, b"main".to_vec()));
         let open = "(call $open (i32.const 56) (i32.const 4) (i32.const 2000))";
         parts.poll = format!("{} (i32.const 1296)", open.repeat(300));
@@ -293,7 +280,12 @@ pub const ALL: &[Hostile] = &[
     stopped("loop-in-open", "loops in open", || made(|p| p.open = LOOP.into()), "limits.call"),
     stopped("loop-in-points", "loops in points", || made(|p| p.points = LOOP.into()), "limits.call"),
     stopped("loop-in-poll", "loops in poll", || made(|p| p.poll = LOOP.into()), "limits.call"),
-    stopped("loop-after-poll", "loops when its result was taken", || made(|p| p.after_poll = LOOP.into()), "limits.call"),
+    stopped(
+        "loop-after-poll",
+        "loops when its result was taken",
+        || made(|p| p.after_poll = LOOP.into()),
+        "limits.call",
+    ),
     stopped("loop-in-realloc", "loops when the host needs room", || made(|p| p.realloc = LOOP.into()), "limits.call"),
     stopped("fills", "3,000 fills of 16 MB without a loop", fills, "limits.call"),
     stopped("memory-declared", "is made with 1 GiB", memory_declared, "limits.memory"),
@@ -311,18 +303,48 @@ pub const ALL: &[Hostile] = &[
     stopped("long-labels", "has 65,535 points with long labels", long_labels, "limits.results"),
     stopped("long-name", "has a name of 10 MB", long_name, "64 are allowed"),
     stopped("bad-text", "returns a text that is no UTF-8", bad_text, "utf-8"),
-    stopped("bad-variant", "returns a variant that is not there", || Parts::good().words(1296, &[7]).component(), "discriminant"),
-    stopped("bad-pointer", "returns a list outside its memory", || Parts::good().words(1300, &[0xffff_fff0, 9]).component(), "out of bounds"),
-    stopped("odd-pointer", "returns a list at an odd address", || Parts::good().words(1300, &[1417, 1]).component(), "aligned"),
+    stopped(
+        "bad-variant",
+        "returns a variant that is not there",
+        || Parts::good().words(1296, &[7]).component(),
+        "discriminant",
+    ),
+    stopped(
+        "bad-pointer",
+        "returns a list outside its memory",
+        || Parts::good().words(1300, &[0xffff_fff0, 9]).component(),
+        "out of bounds",
+    ),
+    stopped(
+        "odd-pointer",
+        "returns a list at an odd address",
+        || Parts::good().words(1300, &[1417, 1]).component(),
+        "aligned",
+    ),
     stopped("short-column", "returns columns of different lengths", short_column, "column values has 1 items for 3"),
-    stopped("unknown-point", "returns a point that is not there", || Parts::good().bytes(1416, &[9, 0]).component(), "names point 9"),
+    stopped(
+        "unknown-point",
+        "returns a point that is not there",
+        || Parts::good().bytes(1416, &[9, 0]).component(),
+        "names point 9",
+    ),
     stopped("bad-id", "has a point with no proper id", || Parts::good().bytes(48, b"\n").component(), "not a point id"),
     stopped("forged-link", "uses a link that it was not given", forged_link, "unknown handle index 4242"),
-    stopped("forged-device", "returns a device that it did not make", || made(|p| p.open = "(i32.store (i32.const 1108) (i32.const 77)) (i32.const 1104)".into()), "unknown handle index 77"),
+    stopped(
+        "forged-device",
+        "returns a device that it did not make",
+        || made(|p| p.open = "(i32.store (i32.const 1108) (i32.const 77)) (i32.const 1104)".into()),
+        "unknown handle index 77",
+    ),
     stopped("many-links", "opens 300 links", many_links, "limits.handles"),
     stopped("many-devices", "makes devices without end", many_devices, "limits.handles"),
     goes_on("many-lines", "logs 500 lines in each poll", many_lines, End::HeldBack("limits.log_lines_per_second")),
-    goes_on("many-points", "has 65,535 points and returns them all", many_points, End::HeldBack("limits.samples_per_second")),
+    goes_on(
+        "many-points",
+        "has 65,535 points and returns them all",
+        many_points,
+        End::HeldBack("limits.samples_per_second"),
+    ),
     goes_on("more", "always has more, 50,000 rows at a time", more, End::HeldBack("limits.samples_per_second")),
     goes_on("long-reason", "fails with a reason of 10 MB", long_reason, End::Cut("10485760 bytes in all")),
     goes_on("large-snapshot", "leaves a snapshot of 10 MB", large_snapshot, End::NotKept("limits.snapshot")),

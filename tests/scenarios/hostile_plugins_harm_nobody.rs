@@ -12,6 +12,7 @@ use crate::support::configuration::{misbehaving, with_plugin};
 use crate::support::hostile::{self, End, Hostile};
 use crate::support::hub::{Hub, Site};
 use crate::support::journal;
+use crate::support::lines::Origin;
 
 const GOOD: u8 = 50;
 const BEAT: Duration = Duration::from_millis(400);
@@ -130,7 +131,7 @@ fn run(hostile: &[Hostile], in_rust: &[(&str, &str)], compiled: Option<&Site>) -
 fn status(site: &Site, _running: &Hub) -> Vec<Value> {
     let mut asked = site.start(&["plugin", "status", "--config", "tutin.toml", "--format", "json"]);
     assert!(asked.wait().success(), "{}", asked.lines().text());
-    let said: Value = serde_json::from_str(&asked.lines().text()).unwrap();
+    let said: Value = serde_json::from_str(&asked.lines().of(Origin::Stdout).concat()).unwrap();
     said["devices"].as_array().unwrap().clone()
 }
 
@@ -145,7 +146,7 @@ fn check(run: &Run, name: &str, end: End) -> Option<String> {
         (device["phase"].as_str().unwrap(), device["reason"].as_str().unwrap(), &device["used"]);
     let is_so = match end {
         End::Refused(text) | End::Stopped(text) => phase == "parked" && reason.contains(text),
-        End::Cut(text) => phase == "failing" && reason.contains(text) && reason.len() < 5_000,
+        End::Cut(text) => phase == "failing" && reason.contains(text) && reason.len() < 1_100,
         End::HeldBack("limits.log_lines_per_second") => phase == "running" && used["dropped_lines"].as_u64() > Some(0),
         End::HeldBack(limit) => phase == "running" && used["breaks"][limit].as_u64() > Some(0),
         End::NotKept(_) | End::Allowed => phase == "running",

@@ -11,6 +11,7 @@ mod drivers_are_tried_without_a_hub;
 mod drivers_harm_only_their_device;
 mod every_driver_comes_back;
 mod gaps_have_causes;
+mod hostile_plugins_harm_nobody;
 mod lines_are_shared;
 mod links_can_be_watched;
 mod mistakes_are_told_precisely;

@@ -6,6 +6,7 @@
 #![allow(dead_code, reason = "each part is whole, whichever of it the tests of the day need")]
 
 pub mod asyncua;
+pub mod beat;
 pub mod between;
 pub mod blessed;
 pub mod certificates;

@@ -126,7 +126,7 @@ pub struct Loading {
     pub items: u64,
     /// Size of one function, bytes. Default 1 MiB, 4 KiB to 16 MiB.
     pub function: u64,
-    /// Time for compiling it. Default 2 min, 1 s to 1 h.
+    /// Processor time for compiling it. Default 2 min, 1 s to 1 h.
     pub compile: Duration,
     /// Memory for compiling it, bytes. Default 4 GiB, 256 MiB to 64 GiB.
     pub compile_memory: u64,

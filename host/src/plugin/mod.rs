@@ -19,6 +19,8 @@ mod opening;
 mod polling;
 mod schedule;
 pub mod swap;
+#[cfg(test)]
+mod version_tests;
 
 pub use admission::{Refusal, Wanted};
 pub use batch::BatchFault;

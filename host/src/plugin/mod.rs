@@ -27,6 +27,8 @@ mod schedule;
 pub mod swap;
 mod told;
 pub mod trust;
+#[cfg(test)]
+mod version_tests;
 
 pub use admission::{Refusal, Wanted};
 pub use batch::BatchFault;

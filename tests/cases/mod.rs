@@ -1,9 +1,11 @@
 //! Smaller tests: of real peers, and of what two sides must agree on.
 
 mod contract;
+mod hostile;
 mod hub;
 mod peers;
 mod peers_hj212;
 mod peers_modbus;
 mod peers_mqtt;
 mod peers_opcua;
+mod swaps;

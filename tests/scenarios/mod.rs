@@ -6,6 +6,7 @@ mod averages_reach_every_sink;
 mod blocks_are_never_lost;
 mod calculations_can_be_checked;
 mod devices_come_back;
+mod drivers_are_replaced_without_a_gap;
 mod drivers_are_tried_without_a_hub;
 mod drivers_harm_only_their_device;
 mod every_driver_comes_back;

@@ -13,14 +13,8 @@ use crate::{plugins, process};
 
 /// What the interpreter of the tests needs: peers for Modbus (with its serial lines), OPC UA and Sparkplug, and numpy for the reference of
 /// the calculations. `cryptography` makes the certificates of a test and comes with `asyncua`. The last one builds drivers in Python.
-const PACKAGES: [&str; 6] = [
-    "pymodbus==3.16.1",
-    "pyserial==3.5",
-    "asyncua==2.1.0",
-    "pysparkplug==0.6.1",
-    "numpy==2.4.6",
-    python::PACKAGE,
-];
+const PACKAGES: [&str; 6] =
+    ["pymodbus==3.16.1", "pyserial==3.5", "asyncua==2.1.0", "pysparkplug==0.6.1", "numpy==2.4.6", python::PACKAGE];
 
 /// The companion models of OPC UA as NodeSet2 files, for the OPC UA peer.
 const NODESETS: &str = "node-opcua-nodesets@2.182.0";

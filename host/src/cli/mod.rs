@@ -15,6 +15,7 @@ mod origin;
 mod output;
 mod plugin;
 mod recompute;
+mod reload;
 mod run;
 pub mod simulate;
 mod trace;
@@ -28,6 +29,8 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
+
+use crate::plugin::Compiler;
 
 /// Signals within this time are one.
 const ONE_PRESS: Duration = Duration::from_millis(500);
@@ -51,6 +54,8 @@ pub struct Arguments {
 enum Verb {
     /// Run a hub until Ctrl-C.
     Run(run::Arguments),
+    /// Have the running hub read its configuration files again and go over to them.
+    Reload(reload::Arguments),
     /// Find the mistakes in a configuration without touching any instrument.
     Check(check::Arguments),
     /// Show simulated analyzers, a hub and an authority at work.
@@ -89,11 +94,24 @@ enum Verb {
     Plugin(plugin::Command),
     /// Run a simulated analyzer or authority until Ctrl-C.
     Simulate(simulate::SimulateArgs),
+    /// What this program calls itself with, to compile a plugin.
+    #[command(name = Compiler::VERB, hide = true)]
+    CompilePlugin {
+        /// Processor time, seconds.
+        seconds: u64,
+        /// Memory, bytes.
+        memory: u64,
+    },
 }
 
 impl Arguments {
     /// Carries out the command.
     pub fn run(self) -> anyhow::Result<ExitCode> {
+        // Before there are threads and logs, which it needs none of.
+        if let Verb::CompilePlugin { seconds, memory } = self.verb {
+            return Ok(Compiler::serve(seconds, memory));
+        }
+        Compiler::is_this_program();
         let usual = match &self.verb {
             Verb::Plugin(command) => command.usual_log(),
             _ => "info",
@@ -111,6 +129,7 @@ impl Arguments {
             tokio::spawn(cancel_at_signal(shutdown.clone()));
             match self.verb {
                 Verb::Run(arguments) => run::run(arguments, shutdown).await,
+                Verb::Reload(arguments) => reload::run(arguments).await,
                 Verb::Check(arguments) => knowledge::check(arguments).await,
                 Verb::Demo(arguments) => demo::run(arguments, shutdown).await,
                 Verb::Command(arguments) => command::run(arguments).await,
@@ -128,6 +147,7 @@ impl Arguments {
                 Verb::PublicKey(arguments) => backup::public_key(arguments).await,
                 Verb::Opcua(command) => opcua::run(command).await,
                 Verb::Plugin(command) => plugin::run(command, shutdown).await,
+                Verb::CompilePlugin { seconds, memory } => Ok(Compiler::serve(seconds, memory)),
                 Verb::Simulate(arguments) => {
                     simulate::run(arguments, shutdown).await?;
                     Ok(ExitCode::SUCCESS)

@@ -126,6 +126,7 @@ fn finished(mut draft: Draft, text: String) -> Option<Config> {
         hub: draft.hub?,
         journal: draft.journal?,
         limits: draft.limits?,
+        loading: draft.loading?,
         links: draft.links,
         trust: draft.trust?,
         plugins: draft.plugins,

@@ -66,6 +66,13 @@ pub enum Request {
         /// Its arguments.
         arguments: String,
     },
+    /// Say what plugins have used.
+    Figures,
+    /// Read the configuration files again and go over to them.
+    Reload {
+        /// The files, whole paths, in their order: they must be those that the hub reads.
+        files: Vec<PathBuf>,
+    },
     /// Show what goes over a device's link, from now on until whoever asked hangs up.
     Trace {
         /// The device.
@@ -85,6 +92,22 @@ pub enum Answer {
 pub struct Asked {
     request: Request,
     answer: oneshot::Sender<Result<Answer, String>>,
+}
+
+impl Asked {
+    /// The files, when this asks to read the configuration again. Then it is [`Asked::answer`]ed and not served.
+    pub fn reload(&self) -> Option<&[PathBuf]> {
+        match &self.request {
+            Request::Reload { files } => Some(files),
+            _ => None,
+        }
+    }
+
+    /// Answers with one sentence, or why not.
+    pub fn answer(self, result: Result<String, String>) {
+        // Who asked may have gone.
+        let _ = self.answer.send(result.map(Answer::Text));
+    }
 }
 
 /// The hub's end. Dropping it takes the socket away.
@@ -200,6 +223,7 @@ impl Hub {
             Request::Command { device, command, arguments } => {
                 self.command(&device, &command, &arguments).await.map_err(|error| super::describe(&error))
             }
+            Request::Figures => serde_json::to_string(&self.figures()).map_err(|error| error.to_string()),
             Request::Resend { ref sink, .. } if !self.config.sinks.contains_key(sink) => {
                 let known: Vec<&str> = self.config.sinks.keys().map(String::as_str).collect();
                 Err(format!("no sink {sink} in the running configuration; there is: {}", known.join(", ")))
@@ -240,7 +264,11 @@ async fn in_journal(journal: &Journal, request: Request) -> Result<String, Journ
             }
             Ok(count.to_string())
         }
-        Request::Command { .. } | Request::Acknowledge { .. } | Request::Trace { .. } => Err(JournalError::NoHub),
+        Request::Command { .. }
+        | Request::Acknowledge { .. }
+        | Request::Figures
+        | Request::Reload { .. }
+        | Request::Trace { .. } => Err(JournalError::NoHub),
     }
 }
 

@@ -37,6 +37,7 @@ pub async fn command(config: &Config, device: &str, name: &str, arguments: &str)
     let key = DeviceKey::of(config, device).ok_or_else(|| CommandError::NotRunning(device.to_owned()))?;
     key.check_command(device, name)?;
     let loader = super::loader(&config.hub.state).map_err(|error| refused(describe(&error)))?;
+    let loader = loader.within(&config.loading);
     let loaded = plugins::load(&loader, config, &key.device.plugin).await;
     let loaded = loaded.ok_or_else(|| refused(format!("plugin {} is not loaded", key.device.plugin)))?;
     let component = loaded.map_err(|error| refused(describe(&error)))?;

@@ -18,6 +18,7 @@ use toml::Table;
 use crate::simulator::scripted::between::Fault;
 use crate::simulator::scripted::line::Answer;
 use crate::simulator::scripted::modbus::Registers;
+use crate::simulator::scripted::{mqtt, opcua};
 
 /// Names of the files.
 pub const CASE: &str = "case.toml";
@@ -63,6 +64,12 @@ pub struct Instrument {
     pub greeting: Vec<String>,
     /// On Modbus: what stands in the registers.
     pub registers: Vec<Registers>,
+    /// On MQTT: what was published before the driver came. Only what is retained will be seen.
+    pub messages: Vec<mqtt::Message>,
+    /// On OPC UA: the namespaces from index 2 on.
+    pub namespaces: Vec<String>,
+    /// On OPC UA: the nodes of the server.
+    pub nodes: Vec<opcua::Node>,
     /// A file that `tutin trace --to` wrote, beside the case: the instrument says what it said then.
     pub trace: Option<PathBuf>,
 }
@@ -83,6 +90,10 @@ pub struct Step {
     pub answers: Vec<Answer>,
     /// These registers are so from now on.
     pub registers: Vec<Registers>,
+    /// These messages are published.
+    pub messages: Vec<mqtt::Message>,
+    /// These nodes have these values, states and times from now on.
+    pub nodes: Vec<opcua::Node>,
     /// On Modbus: every request is answered with this exception from now on; 0: no more.
     pub exception: Option<u8>,
     /// Frames that the instrument sends by itself.

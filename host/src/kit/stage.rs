@@ -1,6 +1,6 @@
 //! A driver and the instrument that a case describes, joined by one of the hub's real links over loopback.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep, timeout};
 use toml::{Table, Value};
 
 use crate::capability::Link;
+use crate::capability::wire::printable;
 use crate::hub::single::Single;
 use crate::kit::case::{Case, Instrument, Step, Wire};
 use crate::kit::site::{Site, Unfit, usual_link};
@@ -20,6 +21,8 @@ use crate::simulator::scripted::between::{self, Between, Fault};
 use crate::simulator::scripted::frame::bytes;
 use crate::simulator::scripted::line::{self, END_OF_REQUEST, Exchange, Line};
 use crate::simulator::scripted::modbus::{self, Device};
+use crate::simulator::scripted::mqtt::{Broker, Message};
+use crate::simulator::scripted::opcua::{self, Server};
 
 /// Options of links that a case does not set itself: a rehearsal need not wait as long as a plant.
 const PATIENCE: &[(&str, &[&str], &str)] = &[
@@ -28,6 +31,8 @@ const PATIENCE: &[(&str, &[&str], &str)] = &[
     ("reconnect_max", &["modbus_tcp", "modbus_rtu_tcp", "stream_tcp", "stream_listen", "mqtt", "opcua"], "100ms"),
     ("quiet", &["stream_tcp", "stream_listen"], "20ms"),
 ];
+/// A free port of this machine.
+const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 /// How late things are when they are late: later than any driver waits here.
 const LATE: Duration = Duration::from_millis(900);
 /// Longest wait until what the instrument sent by itself is there.
@@ -40,6 +45,8 @@ const HEARD: Duration = END_OF_REQUEST.saturating_mul(2);
 const ACKNOWLEDGED: Duration = Duration::from_millis(120);
 /// Longest time that bytes are on their way over loopback.
 const ON_ITS_WAY: Duration = Duration::from_millis(300);
+/// Time in which a driver that is told unasked is there to be told.
+const JOINING: Duration = Duration::from_millis(500);
 /// Time in which a connection that may come back does.
 const BACK: Duration = Duration::from_millis(250);
 
@@ -52,6 +59,9 @@ pub enum StageError {
     /// The instrument cannot be played.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// The server cannot be played.
+    #[error(transparent)]
+    Server(#[from] opcua::StartError),
     /// Its trace cannot be played.
     #[error(transparent)]
     Trace(#[from] ScriptError),
@@ -64,12 +74,16 @@ pub enum StageError {
 enum Counterpart {
     Line(Line),
     Modbus(Device),
+    Mqtt(Broker),
+    OpcUa(Server),
 }
 
 /// What keeps the instrument going.
 enum Open {
     Line(#[expect(dead_code, reason = "ends with the stage")] line::Open),
     Modbus(#[expect(dead_code, reason = "ends with the stage")] modbus::Open),
+    /// The counterpart itself.
+    Itself,
 }
 
 /// The stage. Everything on it ends when it is dropped.
@@ -90,10 +104,18 @@ impl Stage {
             Some(kind) => kind.to_owned(),
             None => return Err(Unfit::new("the plugin reads through no link: there is nothing to play").into()),
         };
-        let counterpart = Counterpart::of(&kind, &case.instrument, &case.folder)?;
+        let counterpart = Counterpart::of(&kind, &case.instrument, &case.folder).await?;
         let (between, open, address) = counterpart.join(&kind).await?;
-        let member = if kind == "stream_listen" { "listen" } else { "address" };
-        if link.insert(member.to_owned(), Value::String(address.to_string())).is_some() {
+        let (member, place) = match kind.as_str() {
+            "stream_listen" => ("listen", address.to_string()),
+            "opcua" => ("url", format!("opc.tcp://{address}")),
+            _ => ("address", address.to_string()),
+        };
+        if kind == "opcua" {
+            // A plant must say so; what is played here has no other.
+            link.entry("policy").or_insert_with(|| Value::from("none"));
+        }
+        if link.insert(member.to_owned(), Value::String(place)).is_some() {
             return Err(Unfit::new(format!("[link] {member} is not said here: the case has its own instrument")).into());
         }
         let patience = PATIENCE.iter().filter(|(_, kinds, _)| kinds.contains(&kind.as_str()));
@@ -122,8 +144,11 @@ impl Stage {
         if let Some(fault) = step.fault {
             self.between.set(fault);
         }
-        self.counterpart.change(step);
-        if step.push.is_empty() || self.settle().await {
+        if let Some(reason) = self.counterpart.change(step) {
+            return Some(reason);
+        }
+        let has_spoken = !step.push.is_empty() || self.counterpart.speaks_unasked();
+        if !has_spoken || self.settle().await {
             None
         } else {
             Some("what the instrument sends by itself did not arrive: there is no connection".into())
@@ -138,7 +163,7 @@ impl Stage {
     /// Whether the instrument can answer with an error of its protocol, and if so does from now on, or no more.
     pub fn refuse(&self, refuses: Option<u8>) -> bool {
         match &self.counterpart {
-            Counterpart::Line(_) => false,
+            Counterpart::Line(_) | Counterpart::Mqtt(_) | Counterpart::OpcUa(_) => false,
             Counterpart::Modbus(device) => {
                 device.answer_with(refuses);
                 true
@@ -149,6 +174,7 @@ impl Stage {
     /// Waits until everything that the instrument sent by itself is there; false when it is not.
     pub async fn settle(&self) -> bool {
         let until = Instant::now() + LONGEST_SETTLE;
+        self.counterpart.joined().await;
         while !self.counterpart.is_settled() {
             if Instant::now() > until || self.between.fault() == Fault::Reset {
                 return false;
@@ -191,6 +217,17 @@ impl Stage {
         match &self.counterpart {
             Counterpart::Line(_) => Vec::new(),
             Counterpart::Modbus(device) => device.written(),
+            Counterpart::Mqtt(broker) => broker.published().iter().map(published).collect(),
+            Counterpart::OpcUa(server) => {
+                let written = server.written();
+                let written = written.iter().map(|written| format!("{} = {}", written.node, written.value));
+                let called = server.called();
+                let called = called.iter().map(|called| {
+                    let arguments: Vec<String> = called.arguments.iter().map(ToString::to_string).collect();
+                    format!("{}.{}({})", called.object, called.method, arguments.join(", "))
+                });
+                written.chain(called).collect()
+            }
         }
     }
 
@@ -198,7 +235,7 @@ impl Stage {
     pub fn is_told(&self) -> bool {
         match &self.counterpart {
             Counterpart::Line(line) => line.is_told(),
-            Counterpart::Modbus(_) => true,
+            Counterpart::Modbus(_) | Counterpart::Mqtt(_) | Counterpart::OpcUa(_) => true,
         }
     }
 }
@@ -208,14 +245,17 @@ fn site(case: &Case, link: Table) -> Site {
 }
 
 impl Counterpart {
-    fn of(kind: &str, instrument: &Instrument, home: &Path) -> Result<Self, StageError> {
+    async fn of(kind: &str, instrument: &Instrument, home: &Path) -> Result<Self, StageError> {
         let misplaced = |what: &str, there: bool| {
             there.then(|| Unfit::new(format!("[instrument] {what} belongs to another kind of link than {kind}")))
         };
         let is_stream = kind.starts_with("stream_");
         let fault = misplaced("answers", !is_stream && !instrument.answers.is_empty())
             .or(misplaced("greeting", !is_stream && !instrument.greeting.is_empty()))
-            .or(misplaced("registers", kind != "modbus_tcp" && !instrument.registers.is_empty()));
+            .or(misplaced("registers", kind != "modbus_tcp" && !instrument.registers.is_empty()))
+            .or(misplaced("messages", kind != "mqtt" && !instrument.messages.is_empty()))
+            .or(misplaced("namespaces", kind != "opcua" && !instrument.namespaces.is_empty()))
+            .or(misplaced("nodes", kind != "opcua" && !instrument.nodes.is_empty()));
         if let Some(unfit) = fault {
             return Err(unfit.into());
         }
@@ -232,6 +272,11 @@ impl Counterpart {
                 device.set(&instrument.registers);
                 Ok(Counterpart::Modbus(device))
             }
+            ("mqtt", None) => Ok(Counterpart::Mqtt(Broker::start(ANY, &instrument.messages).await?)),
+            ("opcua", None) => {
+                let Instrument { namespaces, nodes, .. } = instrument;
+                Ok(Counterpart::OpcUa(Server::start(ANY, namespaces, nodes).await?))
+            }
             _ => {
                 let played = "modbus_tcp, stream_tcp, stream_listen, mqtt, opcua";
                 Err(Unfit::new(format!("[link] type: an instrument is played over {played}, not over {kind}")).into())
@@ -241,10 +286,9 @@ impl Counterpart {
 
     /// Between the hub and this instrument there is a stretch of network; returns the address that the hub is told.
     async fn join(&self, kind: &str) -> Result<(Between, Open, SocketAddr), StageError> {
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
         if kind == "stream_listen" {
             // Free a moment ago; the hub takes it when the driver opens the link.
-            let hub = TcpListener::bind(any).await?.local_addr()?;
+            let hub = TcpListener::bind(ANY).await?.local_addr()?;
             let between = Between::start(hub, between::Instrument::Connects, LATE).await?;
             let Counterpart::Line(line) = self else { return Err(Unfit::new("only a byte stream connects").into()) };
             let open = Open::Line(line.connect(between.address()));
@@ -252,22 +296,25 @@ impl Counterpart {
         }
         let (open, address) = match self {
             Counterpart::Line(line) => {
-                let open = line.listen(any).await?;
+                let open = line.listen(ANY).await?;
                 let address = open.address;
                 (Open::Line(open), address)
             }
             Counterpart::Modbus(device) => {
-                let open = device.listen(any).await?;
+                let open = device.listen(ANY).await?;
                 let address = open.address;
                 (Open::Modbus(open), address)
             }
+            Counterpart::Mqtt(broker) => (Open::Itself, broker.address()),
+            Counterpart::OpcUa(server) => (Open::Itself, server.address()),
         };
         let between = Between::start(address, between::Instrument::Listens, LATE).await?;
         let hub = between.address();
         Ok((between, open, hub))
     }
 
-    fn change(&self, step: &Step) {
+    /// Does what the step says. Returns what cannot be done.
+    fn change(&self, step: &Step) -> Option<String> {
         match self {
             Counterpart::Line(line) => {
                 line.answer(step.answers.iter().map(Exchange::from));
@@ -280,6 +327,29 @@ impl Counterpart {
                     device.answer_with(Some(code).filter(|code| *code != 0));
                 }
             }
+            Counterpart::Mqtt(broker) => step.messages.iter().for_each(|message| broker.publish(message)),
+            Counterpart::OpcUa(server) => return server.set(&step.nodes).err().map(|error| error.to_string()),
+        }
+        None
+    }
+
+    /// Whether something may come that nobody asked for at that moment.
+    fn speaks_unasked(&self) -> bool {
+        matches!(self, Counterpart::Mqtt(_) | Counterpart::OpcUa(_))
+    }
+
+    /// Waits for a driver that will be told unasked, as long as one may need to be there.
+    async fn joined(&self) {
+        match self {
+            Counterpart::Line(_) | Counterpart::Modbus(_) => {}
+            Counterpart::Mqtt(broker) => {
+                broker.joined(JOINING).await;
+            }
+            // Who has asked for nothing yet will not be told.
+            Counterpart::OpcUa(server) if !server.has_client() => {}
+            Counterpart::OpcUa(server) => {
+                server.joined(JOINING).await;
+            }
         }
     }
 
@@ -287,18 +357,19 @@ impl Counterpart {
         match self {
             Counterpart::Line(line) => line.is_settled(),
             Counterpart::Modbus(_) => true,
+            Counterpart::Mqtt(broker) => broker.is_settled(),
+            Counterpart::OpcUa(server) => server.is_settled(),
         }
     }
 
     fn is_owed(&self) -> bool {
         match self {
             Counterpart::Line(line) => line.is_owed(),
-            Counterpart::Modbus(_) => false,
+            Counterpart::Modbus(_) | Counterpart::Mqtt(_) | Counterpart::OpcUa(_) => false,
         }
     }
 
     fn deviations(&self) -> Vec<String> {
-        use crate::capability::wire::printable;
         let Counterpart::Line(line) = self else { return Vec::new() };
         let sent = line
             .unexpected()
@@ -310,4 +381,13 @@ impl Counterpart {
             .map(|exchange| format!("the driver did not send {}", printable(&exchange.request)));
         sent.chain(missing).collect()
     }
+}
+
+/// A message that a driver published; of one that is no text only the length, for its content may have a time in it.
+fn published(message: &Message) -> String {
+    let payload = match std::str::from_utf8(&message.payload) {
+        Ok(_) => printable(&message.payload),
+        Err(_) => format!("{} bytes", message.payload.len()),
+    };
+    format!("{} = {payload}", message.topic)
 }

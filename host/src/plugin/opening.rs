@@ -8,7 +8,7 @@ use super::admission::{self, Refusal};
 use super::batch::{self, BatchFault};
 use super::instance::{CallError, Driver, Failure, Instance};
 use super::loader::Plugin;
-use crate::capability::{Guest, Link};
+use crate::capability::{Guest, Link, Meter};
 use crate::config::model::Limits;
 use crate::reading::{DeviceCatalog, PollSet};
 use crate::time::Timestamp;
@@ -28,6 +28,8 @@ pub struct DeviceSpec {
     pub granted: Vec<String>,
     /// Limits of the plugin.
     pub limits: Limits,
+    /// Where it is kept what the plugin has used for this device.
+    pub meter: Arc<Meter>,
     /// How far back the device's own logger is read after an outage.
     pub backfill: Duration,
     /// When the device was last heard of before this hub ran, when that is known.
@@ -76,7 +78,8 @@ pub struct Opened {
 pub async fn open(spec: &DeviceSpec) -> Result<Opened, OpenError> {
     admission::check_link(&spec.plugin.wanted, &spec.name, spec.link_type, &spec.granted)?;
     admission::check_grants(&spec.plugin.wanted, &spec.name, &spec.granted)?;
-    let guest = Guest::new(Arc::clone(&spec.name), spec.links.clone(), spec.limits.clone());
+    let (name, meter) = (Arc::clone(&spec.name), Arc::clone(&spec.meter));
+    let guest = Guest::new(name, spec.links.clone(), spec.limits.clone(), meter);
     let description = spec.plugin.description(&spec.limits).await?;
     let mut driver = Instance::new(&spec.plugin, guest).await?.open(&spec.settings).await??;
     let points = batch::points(driver.points().await?)?;

@@ -29,15 +29,13 @@ impl Toolchain {
     /// That of the driver's own `.venv`, of a checkout, or in PATH; else what to install.
     pub fn find(driver: &Path) -> Result<Self, Error> {
         let checkout = checkout::around(driver).or_else(checkout::here);
-        let venvs = [Some(driver.join(".venv")), checkout.map(|checkout| checkout::target(&checkout).join("peers/venv"))];
+        let venvs =
+            [Some(driver.join(".venv")), checkout.map(|checkout| checkout::target(&checkout).join("peers/venv"))];
         let programs = venvs.into_iter().flatten().map(|venv| venv.join("bin/componentize-py"));
         let found = programs.into_iter().find(|file| file.is_file()).or_else(|| tool::find("componentize-py"));
         found.map(|program| Toolchain { program }).ok_or_else(|| Error::Missing {
             what: String::from("componentize-py"),
-            install: format!(
-                "run `python3 -m venv .venv && .venv/bin/pip install {PACKAGE}` in {}",
-                driver.display()
-            ),
+            install: format!("run `python3 -m venv .venv && .venv/bin/pip install {PACKAGE}` in {}", driver.display()),
         })
     }
 }

@@ -24,14 +24,8 @@ const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 
 /// How drivers are built: small code, and a panic is a trap. Given on the command line, so that a driver anywhere is built as the
 /// shipped ones are and shares what they compiled.
-const PROFILE: [&str; 6] = [
-    "inherits=\"release\"",
-    "opt-level=\"s\"",
-    "lto=true",
-    "codegen-units=1",
-    "panic=\"abort\"",
-    "strip=true",
-];
+const PROFILE: [&str; 6] =
+    ["inherits=\"release\"", "opt-level=\"s\"", "lto=true", "codegen-units=1", "panic=\"abort\"", "strip=true"];
 
 /// What can build drivers here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -61,6 +61,7 @@ impl HostLink for Guest {
             again: *again || message.is_dup,
             at: self.came_at(message.at),
         });
+        self.usage.meter().dropped_messages(received.handed.dropped);
         Ok(Ok(Incoming {
             messages: messages.collect(),
             dropped: received.handed.dropped,

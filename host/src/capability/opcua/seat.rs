@@ -10,13 +10,13 @@ use tokio::sync::Notify;
 use tracing::warn;
 
 use super::bindings::tutin::opcua::client::{Node, Notification};
-use crate::capability::wire::Inbox;
+use crate::capability::wire::{Inbox, Memory};
 
 /// Lists of nodes are numbered through, whoever asked for them.
 static LISTS: AtomicU64 = AtomicU64::new(1);
 
 /// A list of nodes to monitor, and how.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Wanted {
     /// Which list this is, of all.
     pub(super) list: u64,
@@ -55,6 +55,14 @@ impl Wanted {
     pub(super) fn new(nodes: Vec<Node>, sampling: Duration, publishing: Duration, queue: u32) -> Self {
         Wanted { list: LISTS.fetch_add(1, Ordering::Relaxed), nodes, sampling, publishing, queue }
     }
+
+    /// The same nodes at the same rates.
+    fn is_like(&self, other: &Wanted) -> bool {
+        let is_same = |(a, b): (&Node, &Node)| a.namespace == b.namespace && a.identifier == b.identifier;
+        (self.sampling, self.publishing, self.queue) == (other.sampling, other.publishing, other.queue)
+            && self.nodes.len() == other.nodes.len()
+            && self.nodes.iter().zip(&other.nodes).all(is_same)
+    }
 }
 
 impl Seat {
@@ -63,9 +71,13 @@ impl Seat {
         Seat { device, inbox: Inbox::new(room), inside: Mutex::default() }
     }
 
-    /// Monitors these from now on, instead of what was monitored before.
-    pub(super) fn want(&self, wanted: Wanted) {
+    /// Monitors these from now on, instead of what was monitored before. A driver that knows what the one before it knew goes on with the same
+    /// list; for any other each item's first value comes once more.
+    pub(super) fn want(&self, wanted: Wanted, memory: Memory) {
         self.with(|inside| {
+            if memory == Memory::Kept && inside.wanted.as_ref().is_some_and(|before| before.is_like(&wanted)) {
+                return;
+            }
             inside.wanted = Some(Arc::new(wanted));
             inside.refused.clear();
         });

@@ -110,6 +110,7 @@ impl HostLink for Guest {
         let incoming = link.receive(usize::try_from(most).unwrap_or(usize::MAX));
         let presence = link.presence();
         let frame = |frame: super::Frame| client::Frame { bytes: frame.bytes, at: self.came_at(frame.at) };
+        self.usage.meter().dropped_messages(incoming.dropped);
         Ok(Ok(client::Incoming {
             frames: incoming.frames.into_iter().map(frame).collect(),
             dropped: incoming.dropped,

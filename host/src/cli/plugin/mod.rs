@@ -8,6 +8,7 @@ mod new;
 mod record;
 mod run;
 mod sign;
+mod status;
 mod test;
 mod verify;
 
@@ -46,6 +47,8 @@ pub enum Command {
     Sign(sign::Arguments),
     /// Say who signed a plugin, if one of the trusted keys did. Nothing of it runs.
     Verify(verify::Arguments),
+    /// Show what the plugins of a running hub have used, and which of their limits they broke.
+    Status(status::Arguments),
 }
 
 impl Command {
@@ -72,6 +75,7 @@ pub async fn run(command: Command, shutdown: CancellationToken) -> anyhow::Resul
         Command::Keys(command) => keys::run(command),
         Command::Sign(arguments) => sign::run(arguments).await,
         Command::Verify(arguments) => verify::run(arguments),
+        Command::Status(arguments) => status::run(arguments).await,
     }
 }
 

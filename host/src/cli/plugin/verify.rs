@@ -10,7 +10,7 @@ use clap::Args;
 
 use crate::cli::output::say;
 use crate::cli::run::load;
-use crate::config::model::{self, Config};
+use crate::config::model::{self, Config, Loading};
 use crate::digest::Digest;
 use crate::key::PublicKey;
 use crate::plugin::trust::{self, Keys};
@@ -31,7 +31,7 @@ pub struct Arguments {
 /// Compares and tells.
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { file, trusted, config } = arguments;
-    let digest = Digest::of(&crate::plugin::read_file(&file)?);
+    let digest = Digest::of(&crate::plugin::read_file(&file, Loading::default().file)?);
     let keys = if config.is_empty() {
         given(&trusted)?
     } else {

@@ -18,17 +18,18 @@ use std::collections::BTreeMap;
 
 use crate::config::mistake::{Mistake, nearest};
 use crate::config::model::{
-    Device, FieldSource, Hub, Journal, Limits, Link, Name, Plugin, Route, RuleSet, Sink, Source, Trust,
+    Device, FieldSource, Hub, Journal, Limits, Link, Loading, Name, Plugin, Route, RuleSet, Sink, Source, Trust,
 };
 use crate::config::path::quoted;
 use crate::config::section::Reader;
 use crate::status_table::StatusTable;
 
-const SECTIONS: [&str; 12] = [
+const SECTIONS: [&str; 13] = [
     "hub",
     "journal",
     "limits",
     "trust",
+    "loading",
     "links",
     "plugins",
     "devices",
@@ -46,6 +47,7 @@ pub(crate) struct Draft {
     pub journal: Option<Journal>,
     pub limits: Option<Limits>,
     pub trust: Option<Trust>,
+    pub loading: Option<Loading>,
     pub links: BTreeMap<Name, Link>,
     pub plugins: BTreeMap<Name, Plugin>,
     pub devices: BTreeMap<Name, Device>,
@@ -81,6 +83,7 @@ pub(crate) fn everything(reader: &mut Reader<'_>) -> Draft {
     let journal = reader.section(root.get("journal"), &["journal"], "journal", hub::journal);
     let limits = reader.section(root.get("limits"), &["limits"], "limits", |section| hub::limits(section, None));
     let trust = reader.section(root.get("trust"), &["trust"], "trust", trust::trust);
+    let loading = reader.section(root.get("loading"), &["loading"], "loading", hub::loading);
     let hub_name = hub.as_ref().map_or("hub", |hub| hub.name.as_str()).to_owned();
     Draft {
         hub,
@@ -95,6 +98,7 @@ pub(crate) fn everything(reader: &mut Reader<'_>) -> Draft {
         routes: reader.named("routes", |section, _| route::route(section)),
         sinks: reader.named("sinks", |section, name| sink::sink(section, &hub_name, name)),
         limits,
+        loading,
     }
 }
 

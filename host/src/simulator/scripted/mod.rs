@@ -4,3 +4,5 @@ pub mod between;
 pub mod frame;
 pub mod line;
 pub mod modbus;
+pub mod mqtt;
+pub mod opcua;

@@ -6,7 +6,10 @@ use crate::language::Language;
 /// The text, `{{name}}` and the like not filled in yet.
 pub(super) fn text(language: Language, link: Link) -> String {
     let common = include_str!("../../templates/README.md.txt");
-    common.replace("{{needs}}", needs(language)).replace("{{hub}}", &hub(language, link)).replace("{{settings}}", settings(link))
+    common
+        .replace("{{needs}}", needs(language))
+        .replace("{{hub}}", &hub(language, link))
+        .replace("{{settings}}", settings(link))
 }
 
 /// What must be installed.

@@ -3,6 +3,7 @@
 mod contract;
 mod hostile;
 mod hub;
+mod kit_conform;
 mod peers;
 mod peers_hj212;
 mod peers_modbus;

@@ -98,7 +98,8 @@ pub struct Step {
     pub exception: Option<u8>,
     /// Frames that the instrument sends by itself.
     pub push: Vec<String>,
-    /// Exactly these requests must come in this step, in this order.
+    /// On a byte stream: exactly these requests must come in this step, in this order. One that is neither answered nor closed lets the driver
+    /// wait for its timeout.
     pub exchange: Vec<Answer>,
     /// The time of the poll, RFC 3339; without it that of the step before, in the first the time of the machine.
     pub poll: Option<String>,

@@ -27,7 +27,8 @@ impl Case {
     /// `plugins/DRIVER/cases/NAME`.
     pub fn read(driver: &str, name: &str) -> Self {
         let folder = test_file(&format!("../plugins/{driver}/cases/{name}"));
-        let read = |file: &str| fs::read_to_string(folder.join(file)).unwrap_or_else(|error| panic!("{name}/{file}: {error}"));
+        let read =
+            |file: &str| fs::read_to_string(folder.join(file)).unwrap_or_else(|error| panic!("{name}/{file}: {error}"));
         let case: toml::Value = toml::from_str(&read("case.toml")).unwrap_or_else(|error| panic!("{name}: {error}"));
         let steps = case["step"].as_array().unwrap();
         let number = steps.iter().position(|step| step.get("exchange").is_some()).unwrap();

@@ -82,7 +82,7 @@ pub struct Step {
     pub say: String,
     /// `down`: connections are broken and refused; `up`: they are taken again.
     pub link: Option<Wire>,
-    /// What goes wrong between instrument and hub from now on.
+    /// What goes wrong between instrument and hub from now on, until the next `fault` or `link`.
     pub fault: Option<Fault>,
     /// The instance is dropped and made anew; it is given the snapshot of the one before.
     pub restart: bool,
@@ -171,6 +171,12 @@ impl Case {
         if case.steps.is_empty() {
             return Err(malformed("nothing happens: a case has at least one [[step]]".into()));
         }
+        if let Some(at) = case.steps.iter().position(|step| step.link.is_some() && step.fault.is_some()) {
+            return Err(malformed(format!(
+                "step {}: link and fault, of which one counts: both end what was before",
+                at + 1
+            )));
+        }
         Ok(case)
     }
 
@@ -190,5 +196,28 @@ impl Case {
     /// Where the expected lines are.
     pub fn expected(&self) -> PathBuf {
         self.folder.join(EXPECTED)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Case, String> {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(CASE), text).unwrap();
+        Case::read(folder.path()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_cannot_be_played_is_told() {
+        let check = |text: &str, expected: &str| {
+            let reason = read(&format!("about = ''\n{text}")).unwrap_err();
+            assert!(reason.contains(expected), "{reason}");
+        };
+        check("", "nothing happens");
+        check("[[step]]\n[[step]]\nlink = 'down'\nfault = 'none'", "step 2: link and fault, of which one counts");
+        check("[[step]]\nexchange = [{ request = 'R', answer = '1' }]", "unknown field `answer`");
+        assert_eq!(read("about = ''\n[[step]]\nlink = 'down'").unwrap().steps.len(), 1);
     }
 }

@@ -5,6 +5,7 @@ mod frozen;
 mod hostile;
 mod hub;
 mod kit_languages;
+mod kit_conform;
 mod peers;
 mod peers_hj212;
 mod peers_modbus;

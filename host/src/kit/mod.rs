@@ -8,6 +8,7 @@
 pub mod address;
 pub mod case;
 pub mod conform;
+pub mod outgoing;
 pub mod play;
 pub mod record;
 pub mod site;

@@ -13,6 +13,7 @@ use crate::capability::Link;
 use crate::capability::wire::printable;
 use crate::hub::single::Single;
 use crate::kit::case::{Case, Instrument, Step, Wire};
+use crate::kit::outgoing::Outgoing;
 use crate::kit::site::{Site, Unfit, usual_link};
 use crate::plugin::Plugin;
 use crate::simulator::StartError;
@@ -92,6 +93,7 @@ pub struct Stage {
     /// The driver's side.
     pub single: Single,
     counterpart: Counterpart,
+    outgoing: Outgoing,
     between: Between,
     _open: Open,
 }
@@ -126,7 +128,8 @@ impl Stage {
         link.insert("type".into(), Value::String(kind));
         let site = site(case, link);
         let single = site.single(plugin, state)?;
-        Ok(Stage { single, counterpart, between, _open: open })
+        let outgoing = Outgoing::new(single.connection.trace());
+        Ok(Stage { single, counterpart, outgoing, between, _open: open })
     }
 
     /// The instrument's side of a step. Returns what cannot be done.
@@ -203,7 +206,7 @@ impl Stage {
     /// What the driver did in a step that the case does not allow: one text for each. What was only sent may still be on its way.
     pub async fn deviations(&self) -> Vec<String> {
         let until = Instant::now() + ON_ITS_WAY;
-        while self.counterpart.is_owed() && Instant::now() < until {
+        while self.counterpart.is_owed(&self.outgoing) && Instant::now() < until {
             sleep(Duration::from_millis(2)).await;
         }
         if let Counterpart::Line(_) = self.counterpart {
@@ -411,10 +414,11 @@ impl Counterpart {
         }
     }
 
-    fn is_owed(&self) -> bool {
+    fn is_owed(&self, outgoing: &Outgoing) -> bool {
         match self {
             Counterpart::Line(line) => line.is_owed(),
-            Counterpart::Modbus(_) | Counterpart::Mqtt(..) | Counterpart::OpcUa(_) => false,
+            Counterpart::Modbus(_) | Counterpart::OpcUa(_) => false,
+            Counterpart::Mqtt(broker, _) => broker.heard() < outgoing.count(),
         }
     }
 

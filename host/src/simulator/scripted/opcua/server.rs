@@ -69,7 +69,7 @@ impl Server {
         set
     }
 
-    /// Tells nobody of a change until [`Server::release`]; requests are answered as ever.
+    /// Tells nobody of a change until [`Server::release`], and subscribes nobody; other requests are answered as ever.
     pub fn hold(&self) {
         self.state.send_modify(|state| state.is_held = true);
     }
@@ -112,6 +112,18 @@ impl Server {
     /// Whether everything that changed has been sent, as [`Server::settled`] waits for it.
     pub fn is_settled(&self) -> bool {
         self.state.borrow().is_settled()
+    }
+
+    /// How many times nodes were monitored anew.
+    pub fn monitorings(&self) -> u64 {
+        self.state.borrow().monitorings
+    }
+
+    /// Waits until nodes were monitored anew more often than this. Returns whether that came about within the limit.
+    pub async fn monitored_after(&self, monitorings: u64, limit: Duration) -> bool {
+        let mut changes = self.state.subscribe();
+        let monitored = changes.wait_for(|state| state.monitorings > monitorings);
+        matches!(timeout(limit, monitored).await, Ok(Ok(_)))
     }
 
     /// Whether a client has a session at this moment.

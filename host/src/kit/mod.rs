@@ -13,4 +13,5 @@ pub mod play;
 pub mod record;
 pub mod site;
 pub mod stage;
+mod teller;
 pub mod told;

@@ -126,9 +126,27 @@ impl Server {
         matches!(timeout(limit, monitored).await, Ok(Ok(_)))
     }
 
-    /// Whether a client has a session at this moment.
-    pub fn has_client(&self) -> bool {
-        self.state.borrow().has_client()
+    /// Waits until nodes were monitored anew more often than this, or somebody waits to be subscribed. Returns whether that came about within
+    /// the limit.
+    pub async fn subscribing_after(&self, monitorings: u64, limit: Duration) -> bool {
+        let mut changes = self.state.subscribe();
+        let asked = changes.wait_for(|state| state.monitorings > monitorings || state.has_parked());
+        matches!(timeout(limit, asked).await, Ok(Ok(_)))
+    }
+
+    /// Whether somebody waits to be subscribed, because nobody is for the time being.
+    pub fn has_parked(&self) -> bool {
+        self.state.borrow().has_parked()
+    }
+
+    /// Whether a client has a session, here or away.
+    pub fn is_known(&self) -> bool {
+        self.state.borrow().is_known()
+    }
+
+    /// Whether a client monitors something, here or away.
+    pub fn is_monitored(&self) -> bool {
+        self.state.borrow().is_monitored()
     }
 
     /// Waits until somebody who is connected monitors something. Returns whether that came about within the limit.

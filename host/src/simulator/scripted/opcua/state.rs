@@ -50,7 +50,16 @@ pub(super) struct State {
 
 impl State {
     pub(super) fn new(space: Space) -> Self {
-        State { space, sessions: HashMap::new(), written: Vec::new(), called: Vec::new(), is_held: false, monitorings: 0, parked: Vec::new(), last: 0 }
+        State {
+            space,
+            sessions: HashMap::new(),
+            written: Vec::new(),
+            called: Vec::new(),
+            is_held: false,
+            monitorings: 0,
+            parked: Vec::new(),
+            last: 0,
+        }
     }
 
     /// A number that nothing else has.
@@ -142,9 +151,22 @@ impl State {
         names
     }
 
-    /// Whether a client is here.
-    pub(super) fn has_client(&self) -> bool {
-        self.sessions.values().any(|session| session.connection.is_some())
+    /// Whether any client has a session.
+    pub(super) fn is_known(&self) -> bool {
+        !self.sessions.is_empty()
+    }
+
+    /// Whether any client monitors something.
+    pub(super) fn is_monitored(&self) -> bool {
+        self.sessions
+            .values()
+            .flat_map(|session| session.subscriptions.values())
+            .any(|one| one.monitored().next().is_some())
+    }
+
+    /// Whether a request was kept.
+    pub(super) fn has_parked(&self) -> bool {
+        !self.parked.is_empty()
     }
 
     /// Whether every client that is here has been told everything.

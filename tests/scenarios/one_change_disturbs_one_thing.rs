@@ -23,7 +23,7 @@ async fn wait_for_polls(hub: &Hub, site: &Site, count: usize) {
 
 fn applied(stopped: &[&str], started: &[&str]) -> Applied {
     let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-    Applied { stopped: owned(stopped), started: owned(started) }
+    Applied { stopped: owned(stopped), started: owned(started), ..Applied::default() }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -121,9 +121,18 @@ impl Hub {
 
     /// Sends SIGINT, as Ctrl-C does, and waits for the end.
     pub fn interrupt(&mut self) -> ExitStatus {
-        let id = self.process.id().to_string();
-        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success(), "the hub was gone already");
+        self.signal("-INT");
         self.wait()
+    }
+
+    /// Sends SIGHUP, as a person does who has edited the configuration.
+    pub fn hang_up(&self) {
+        self.signal("-HUP");
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self.process.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success(), "the hub was gone already");
     }
 
     /// Ends it as a power cut would.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::wire::{Reporter, Trace};
+use super::wire::{Memory, Reporter, Trace};
 use super::{modbus, mqtt, opcua, stream};
 use crate::config::model;
 
@@ -140,6 +140,27 @@ impl Connection {
 }
 
 impl Link {
+    /// The same link for another driver of the device, which waits to take over. It has nothing of it before it steps in.
+    pub fn understudy(&self) -> Self {
+        match self {
+            // Nothing stays at a line between two requests.
+            Link::Modbus(link) => Link::Modbus(link.clone()),
+            Link::Stream(link) => Link::Stream(link.understudy()),
+            Link::Mqtt(link) => Link::Mqtt(link.understudy()),
+            Link::OpcUa(link) => Link::OpcUa(link.understudy()),
+        }
+    }
+
+    /// The driver of this link has it from now on, with what it said about it, and nobody else.
+    pub fn step_in(&self, memory: Memory) {
+        match self {
+            Link::Modbus(_) => {}
+            Link::Stream(link) => link.step_in(memory),
+            Link::Mqtt(link) => link.step_in(memory),
+            Link::OpcUa(link) => link.step_in(memory),
+        }
+    }
+
     /// What wakes the device's poll, for links over which something may come unasked.
     pub fn bell(&self) -> Option<Arc<Notify>> {
         match self {

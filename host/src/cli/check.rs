@@ -69,9 +69,7 @@ pub fn check(
     output: &mut impl Write,
     errors: &mut impl Write,
 ) -> io::Result<u8> {
-    let mut loaded = load(&arguments.files, environment);
-    loaded.problems.extend(offline(&loaded, knowledge));
-    problem::sort(&mut loaded.problems);
+    let loaded = load_and_check(&arguments.files, environment, knowledge);
     if arguments.format == Format::Json {
         writeln!(output, "{:#}", as_json(&loaded, arguments))?;
         return Ok(exit_code(&loaded));
@@ -91,6 +89,18 @@ pub fn check(
     told.write_all(report.as_bytes())?;
     writeln!(told, "{}", summary(&loaded, arguments))?;
     Ok(exit_code(&loaded))
+}
+
+/// Reads a configuration and finds out about it what can be found out without any instrument.
+pub(super) fn load_and_check(
+    files: &[PathBuf],
+    environment: impl Iterator<Item = (String, String)>,
+    knowledge: &Knowledge<'_>,
+) -> Loaded {
+    let mut loaded = load(files, environment);
+    loaded.problems.extend(offline(&loaded, knowledge));
+    problem::sort(&mut loaded.problems);
+    loaded
 }
 
 /// What needs files and plugins, but no instrument.

@@ -2,11 +2,13 @@
 //! payloads have.
 
 use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 
 use super::check::{self, Knowledge, Screen};
+use crate::config::Loaded;
 use crate::config::cross_check::{Gas, Members, PluginFinding};
 use crate::config::model::Config;
 use crate::config::problem::Severity;
@@ -34,6 +36,15 @@ pub async fn check(arguments: check::Arguments) -> anyhow::Result<ExitCode> {
     });
     let code = task.await.context("check")?.context("writing the report")?;
     Ok(ExitCode::from(code))
+}
+
+/// A configuration with all that can be found out about it without any instrument.
+pub async fn load_and_check(files: Vec<PathBuf>) -> anyhow::Result<Loaded> {
+    let environment: Vec<_> = crate::config::process_environment().collect();
+    let task = tokio::task::spawn_blocking(move || {
+        with_knowledge(|knowledge| check::load_and_check(&files, environment.into_iter(), knowledge))
+    });
+    task.await.context("check")
 }
 
 /// Calls `work` with everything that is known. Must not be called on a thread of the runtime.

@@ -15,6 +15,7 @@ mod origin;
 mod output;
 mod plugin;
 mod recompute;
+mod reload;
 mod run;
 pub mod simulate;
 mod trace;
@@ -53,6 +54,8 @@ pub struct Arguments {
 enum Verb {
     /// Run a hub until Ctrl-C.
     Run(run::Arguments),
+    /// Have the running hub read its configuration files again and go over to them.
+    Reload(reload::Arguments),
     /// Find the mistakes in a configuration without touching any instrument.
     Check(check::Arguments),
     /// Show simulated analyzers, a hub and an authority at work.
@@ -126,6 +129,7 @@ impl Arguments {
             tokio::spawn(cancel_at_signal(shutdown.clone()));
             match self.verb {
                 Verb::Run(arguments) => run::run(arguments, shutdown).await,
+                Verb::Reload(arguments) => reload::run(arguments).await,
                 Verb::Check(arguments) => knowledge::check(arguments).await,
                 Verb::Demo(arguments) => demo::run(arguments, shutdown).await,
                 Verb::Command(arguments) => command::run(arguments).await,

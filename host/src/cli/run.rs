@@ -8,19 +8,23 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use super::reload;
 use crate::config::model::{Config, Link, Path, Select, SinkKind};
 use crate::config::problem::{Problem, Severity};
 use crate::config::report::{self, Style};
 use crate::hub::control::{Asked, Control};
-use crate::hub::{self, Hub};
+use crate::hub::{self, Hub, Verdict, Watch};
 use crate::journal::Storage;
 use crate::plugin::Phase;
 
 /// Longest time for an orderly end: a disk that does not write must not keep the process for ever.
 const LONGEST_STOP: Duration = Duration::from_secs(30);
+/// How often plugin files are looked at.
+const LOOK: Duration = Duration::from_secs(1);
 /// How often a summary is logged.
 const SUMMARY: Duration = Duration::from_secs(60);
 
@@ -37,10 +41,12 @@ pub async fn run(arguments: Arguments, shutdown: CancellationToken) -> anyhow::R
     let Some(config) = load(&arguments.files) else { return Ok(ExitCode::FAILURE) };
     describe(&config);
     let state = config.hub.state.clone();
-    let (hub, _) = Hub::start(config).await.context("the hub cannot start")?;
+    let watches = config.hub.watch_plugins;
+    let (mut hub, _) = Hub::start(config).await.context("the hub cannot start")?;
     let mut control = Control::listen(&state);
     info!("running; Ctrl-C ends it");
-    let end = until_shutdown(&hub, control.as_mut(), shutdown).await;
+    let mut surroundings = Surroundings { files: &arguments.files, watches, control: control.as_mut() };
+    let end = until_shutdown(&mut hub, &mut surroundings, shutdown).await;
     drop(control);
     info!("ending: what was read is being stored, deliveries have a few seconds; Ctrl-C again ends at once");
     let summary = summary(&hub);
@@ -67,22 +73,109 @@ pub fn load(files: &[PathBuf]) -> Option<Config> {
     loaded.config
 }
 
-async fn until_shutdown(hub: &Hub, mut control: Option<&mut Control>, shutdown: CancellationToken) -> ExitCode {
+/// What may change a running hub.
+struct Surroundings<'a> {
+    files: &'a [PathBuf],
+    /// Whether plugin files are looked at.
+    watches: bool,
+    control: Option<&'a mut Control>,
+}
+
+/// What happens to a running hub.
+enum Happening {
+    Request(Asked),
+    Reload,
+    Look,
+    Verdict(Verdict),
+}
+
+async fn until_shutdown(hub: &mut Hub, around: &mut Surroundings<'_>, shutdown: CancellationToken) -> ExitCode {
     let mut beat = tokio::time::interval(SUMMARY);
+    let mut look = tokio::time::interval(LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut watch, mut hangup) = (Watch::default(), Hangup::new());
+    let journal = hub.journal().clone();
     beat.tick().await;
     loop {
-        tokio::select! {
+        let happening = tokio::select! {
             () = shutdown.cancelled() => return ExitCode::SUCCESS,
-            () = hub.journal().ended() => {
+            () = journal.ended() => {
                 error!("the journal has ended: nothing that is read could be stored");
                 return ExitCode::FAILURE;
             }
-            Some(asked) = next_request(&mut control) => tokio::select! {
-                () = shutdown.cancelled() => return ExitCode::SUCCESS,
-                () = hub.serve(asked) => {}
-            },
-            _ = beat.tick() => info!("{}", summary(hub)),
+            Some(asked) = next_request(&mut around.control) => Happening::Request(asked),
+            () = hangup.next() => Happening::Reload,
+            _ = look.tick(), if around.watches => Happening::Look,
+            verdict = hub.verdict() => Happening::Verdict(verdict),
+            _ = beat.tick() => {
+                info!("{}", summary(hub));
+                continue;
+            }
+        };
+        let handle = async {
+            let handled = match happening {
+                Happening::Request(asked) => {
+                    serve(hub, around.files, asked).await;
+                    Ok(())
+                }
+                Happening::Reload => {
+                    reload::log(&reload::reload(hub, around.files, None).await);
+                    Ok(())
+                }
+                Happening::Look => hub.look(&mut watch).await,
+                Happening::Verdict(verdict) => hub.settle(verdict).await,
+            };
+            if let Err(error) = handled {
+                error!("{}", hub::describe(&error));
+            }
+        };
+        tokio::select! {
+            () = shutdown.cancelled() => return ExitCode::SUCCESS,
+            () = handle => {}
         }
+    }
+}
+
+async fn serve(hub: &mut Hub, files: &[PathBuf], asked: Asked) {
+    let Some(meant) = asked.reload().map(<[PathBuf]>::to_vec) else { return hub.serve(asked).await };
+    let reloaded = reload::reload(hub, files, Some(&meant)).await;
+    reload::log(&reloaded);
+    let answer = reloaded.and_then(|reloaded| serde_json::to_string(&reloaded).map_err(|error| error.to_string()));
+    asked.answer(answer);
+}
+
+/// The signal by which a hub is told to read its configuration again.
+struct Hangup {
+    #[cfg(unix)]
+    signal: Option<tokio::signal::unix::Signal>,
+}
+
+#[cfg(unix)]
+impl Hangup {
+    fn new() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        Hangup { signal: signal(SignalKind::hangup()).ok() }
+    }
+
+    /// Cancel safe.
+    async fn next(&mut self) {
+        if let Some(signal) = &mut self.signal
+            && signal.recv().await.is_some()
+        {
+            return;
+        }
+        std::future::pending().await
+    }
+}
+
+#[cfg(not(unix))]
+impl Hangup {
+    fn new() -> Self {
+        Hangup {}
+    }
+
+    async fn next(&mut self) {
+        std::future::pending().await
     }
 }
 

@@ -68,6 +68,11 @@ pub enum Request {
     },
     /// Say what plugins have used.
     Figures,
+    /// Read the configuration files again and go over to them.
+    Reload {
+        /// The files, whole paths, in their order: they must be those that the hub reads.
+        files: Vec<PathBuf>,
+    },
     /// Show what goes over a device's link, from now on until whoever asked hangs up.
     Trace {
         /// The device.
@@ -87,6 +92,22 @@ pub enum Answer {
 pub struct Asked {
     request: Request,
     answer: oneshot::Sender<Result<Answer, String>>,
+}
+
+impl Asked {
+    /// The files, when this asks to read the configuration again. Then it is [`Asked::answer`]ed and not served.
+    pub fn reload(&self) -> Option<&[PathBuf]> {
+        match &self.request {
+            Request::Reload { files } => Some(files),
+            _ => None,
+        }
+    }
+
+    /// Answers with one sentence, or why not.
+    pub fn answer(self, result: Result<String, String>) {
+        // Who asked may have gone.
+        let _ = self.answer.send(result.map(Answer::Text));
+    }
 }
 
 /// The hub's end. Dropping it takes the socket away.
@@ -243,9 +264,11 @@ async fn in_journal(journal: &Journal, request: Request) -> Result<String, Journ
             }
             Ok(count.to_string())
         }
-        Request::Command { .. } | Request::Acknowledge { .. } | Request::Figures | Request::Trace { .. } => {
-            Err(JournalError::NoHub)
-        }
+        Request::Command { .. }
+        | Request::Acknowledge { .. }
+        | Request::Figures
+        | Request::Reload { .. }
+        | Request::Trace { .. } => Err(JournalError::NoHub),
     }
 }
 

@@ -41,10 +41,10 @@ impl Hub {
                 Phase::Restarting(reason) => ("restarting", reason),
                 Phase::Parked(reason) => ("parked", reason),
             };
-            let plugin = self.plugins.get(&unit.key.plugin).and_then(|plugin| plugin.as_ref().ok());
+            let plugin = self.plugins.get(&unit.last.key.plugin).and_then(|plugin| plugin.as_ref().ok());
             DeviceFigures {
                 device: name.clone(),
-                plugin: unit.key.device.plugin.clone(),
+                plugin: unit.last.key.device.plugin.clone(),
                 digest: plugin.map(|plugin| plugin.digest.clone()).unwrap_or_default(),
                 phase: phase.to_owned(),
                 reason,

@@ -6,9 +6,11 @@
 //!
 //! Invariant: no reading crosses from one unit to another except along the path device, journal, line, route, sink.
 
+mod applied;
 pub mod assignments;
 pub mod control;
 mod derivation;
+mod devices;
 mod error;
 mod figures;
 mod links;
@@ -19,12 +21,14 @@ mod queue;
 pub mod recompute;
 mod reviser;
 pub mod single;
+mod swapping;
 mod units;
+mod watch;
 
 #[cfg(test)]
 mod outage_tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,17 +45,21 @@ use crate::plugin::{DeviceStatus, Engine, Loader};
 use crate::sink::runner::DeliveryStatus;
 use crate::sink::{Built, LiveSender};
 use crate::time::Timestamp;
+pub use applied::Applied;
 use assignments::{assignments, watched};
 use derivation::Derivation;
+use devices::Plugins;
 pub use error::{CommandError, ControlError, HubError};
 pub use figures::DeviceFigures;
 use links::Links;
 pub use links::pki;
-use outlet::{HubOutlet, LiveRoutes};
-use plugins::Plugins;
+use outlet::LiveRoutes;
 use queue::{JournalQueue, ReadingRoutes};
 use reviser::Reviser;
-use units::{DeviceKey, DeviceUnit, SinkUnit};
+use swapping::Swaps;
+pub use swapping::Verdict;
+use units::{DeviceUnit, SinkUnit};
+pub use watch::Watch;
 
 /// Longest time that a device has for ending its last poll.
 const DEVICE_STOP: Duration = Duration::from_secs(5);
@@ -59,8 +67,8 @@ const DEVICE_STOP: Duration = Duration::from_secs(5);
 /// A running hub.
 pub struct Hub {
     config: Config,
-    loader: Loader,
     plugins: Plugins,
+    swaps: Swaps,
     journal: Journal,
     writer: journal::Running,
     derivation: Derivation,
@@ -72,15 +80,6 @@ pub struct Hub {
     unheard_since: Option<Timestamp>,
     devices: BTreeMap<Name, DeviceUnit>,
     sinks: BTreeMap<Name, SinkUnit>,
-}
-
-/// What a change touched, as `device no2-north`, `source stack-1` …
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Applied {
-    /// Units that were stopped.
-    pub stopped: Vec<String>,
-    /// Units that were started.
-    pub started: Vec<String>,
 }
 
 /// Where a hub of this configuration keeps its journal.
@@ -102,9 +101,9 @@ impl Hub {
         let (journal, writer) = Journal::open(&file, &config.journal, derivation.clone())?;
         let live = Arc::new(LiveRoutes::new(&config.hub.name));
         let mut hub = Hub {
-            loader: loader(&config.hub.state)?.within(&config.loading),
+            plugins: Plugins::new(loader(&config.hub.state)?.within(&config.loading)),
+            swaps: Swaps::default(),
             config: nothing_yet(&config),
-            plugins: Plugins::new(),
             reviser: Reviser::start(journal.clone(), derivation.clone(), config.hub.revise_after),
             journal,
             writer,
@@ -133,14 +132,15 @@ impl Hub {
         Ok((hub, applied))
     }
 
-    /// Goes over to another configuration: stops what changed or is gone, starts what changed or is new, leaves the rest
-    /// alone. The hub's name, state folder and journal settings stay as they were at the start.
+    /// Goes over to another configuration: stops what changed or is gone, starts what changed or is new, leaves the rest alone. A device of which
+    /// nothing changed but its driver goes over while it runs, and back to what it was when that fails; whoever it takes longer with than a few
+    /// seconds is still being tried then ([`Hub::verdict`]). The hub's name, state folder and journal settings stay as they were at the start.
     pub async fn apply(&mut self, next: Config) -> Result<Applied, HubError> {
         let mut applied = Applied::default();
         // What can fail comes first, so that a change that cannot be made touches nothing.
         let fresh_sinks = self.build_sinks(&next)?;
-        let replaced = self.load_plugins(&next).await?;
-        self.stop_devices(&next, &replaced, &mut applied).await;
+        let unloadable = self.load_plugins(&next).await?;
+        self.stop_devices(&next, &mut applied).await;
         self.stop_sinks(&next, &mut applied).await;
         let sources = self.withdraw_sources(&next, &mut applied);
         self.derivation.set_routes(next.routes.values(), &next.digest);
@@ -152,8 +152,10 @@ impl Hub {
         self.assign_sources(&next, sources, &mut applied).await?;
         self.start_devices(&next, &mut applied);
         applied.note_routes(&self.config, &next);
-        self.record(&next, &applied).await?;
-        self.config = next;
+        self.config = next.clone();
+        let ordered = self.swap_devices(&next, &unloadable, &mut applied).await?;
+        self.await_verdicts(ordered, &mut applied).await?;
+        self.record(&applied).await?;
         Ok(applied)
     }
 
@@ -224,7 +226,7 @@ impl Hub {
     async fn ask(&self, device: &str, name: &str, arguments: &str) -> Result<String, CommandError> {
         let not_running = || CommandError::NotRunning(device.to_owned());
         let unit = self.devices.get(device).ok_or_else(not_running)?;
-        unit.key.check_command(device, name)?;
+        unit.last.key.check_command(device, name)?;
         let (answer, answered) = oneshot::channel();
         let command = Command { name: name.to_owned(), arguments: arguments.to_owned(), answer };
         unit.commands.send(command).await.map_err(|_| not_running())?;
@@ -240,6 +242,7 @@ impl Hub {
         for (name, unit) in std::mem::take(&mut self.devices) {
             unit.end(&name, deadline).await;
         }
+        self.swaps.end().await;
         self.links.close().await;
         self.journal.event(Event::Stop { hub: self.config.hub.name.clone() }).await?;
         self.journal.flush().await?;
@@ -258,48 +261,15 @@ impl Hub {
     }
 
     /// What a change was goes into the journal: its text, and how averages are made from then on.
-    async fn record(&self, next: &Config, applied: &Applied) -> Result<(), HubError> {
-        let (digest, text) = (next.digest.clone(), next.text.clone());
-        let stopped = applied.stopped.iter().map(|unit| format!("stopped {unit}"));
-        let applied = stopped.chain(applied.started.iter().map(|unit| format!("started {unit}"))).collect();
-        self.journal.event(Event::Configuration { digest, text, applied }).await?;
+    async fn record(&self, applied: &Applied) -> Result<(), HubError> {
+        let config = &self.config;
+        let (digest, text) = (config.digest.clone(), config.text.clone());
+        self.journal.event(Event::Configuration { digest, text, applied: applied.lines() }).await?;
         let streams: Vec<_> =
-            next.sources.keys().flat_map(|name| assignments(next, name).unwrap_or_default()).collect();
+            config.sources.keys().flat_map(|name| assignments(config, name).unwrap_or_default()).collect();
         let streams = serde_json::to_value(streams).unwrap_or_default();
-        self.journal.event(Event::Streams { configuration: next.digest.clone(), streams }).await?;
+        self.journal.event(Event::Streams { configuration: config.digest.clone(), streams }).await?;
         Ok(())
-    }
-
-    async fn stop_devices(&mut self, next: &Config, replaced: &BTreeSet<model::Plugin>, applied: &mut Applied) {
-        let stays = |name: &Name, unit: &DeviceUnit| {
-            DeviceKey::of(next, name).is_some_and(|key| key == unit.key) && !replaced.contains(&unit.key.plugin)
-        };
-        let gone: Vec<Name> =
-            self.devices.iter().filter(|(name, unit)| !stays(name, unit)).map(|(name, _)| name.clone()).collect();
-        for name in gone {
-            if let Some(unit) = self.devices.remove(&name) {
-                unit.stop.cancel();
-                unit.end(&name, Instant::now() + DEVICE_STOP).await;
-                applied.stopped.push(format!("device {name}"));
-            }
-        }
-        self.links.retain(&next.links).await;
-    }
-
-    fn start_devices(&mut self, next: &Config, applied: &mut Applied) {
-        for name in next.devices.keys() {
-            if self.devices.contains_key(name) {
-                continue;
-            }
-            let Some(key) = DeviceKey::of(next, name) else { continue };
-            let connection = self.links.connect(&key.device.link, &key.link, &self.journal);
-            let plugin = self.plugins.get(&key.plugin);
-            let outlet = HubOutlet::new(self.journal.clone(), Arc::clone(&self.live));
-            let unit =
-                DeviceUnit::start(name, key, plugin, &connection, outlet, self.journal.clone(), self.unheard_since);
-            self.devices.insert(name.clone(), unit);
-            applied.started.push(format!("device {name}"));
-        }
     }
 
     async fn stop_sinks(&mut self, next: &Config, applied: &mut Applied) {
@@ -386,15 +356,6 @@ impl Hub {
         }
         applied.started.extend(sources.into_iter().map(|name| format!("source {name}")));
         Ok(())
-    }
-}
-
-impl Applied {
-    fn note_routes(&mut self, before: &Config, after: &Config) {
-        let gone = before.routes.iter().filter(|(name, route)| after.routes.get(*name) != Some(route));
-        self.stopped.extend(gone.map(|(name, _)| format!("route {name}")));
-        let new = after.routes.iter().filter(|(name, route)| before.routes.get(*name) != Some(route));
-        self.started.extend(new.map(|(name, _)| format!("route {name}")));
     }
 }
 

@@ -1,17 +1,13 @@
 //! Plugins as a hub loads them: only what the configuration trusts, and with an entry in the journal that says what it was.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tracing::{error, info};
+use tracing::info;
 
-use super::{Hub, HubError, describe};
-use crate::config::model::{self, Config};
+use super::{Hub, HubError};
+use crate::config::model::Config;
 use crate::journal::{Event, SignedBy};
 use crate::plugin::{Description, LoadError, Loader, Plugin};
-
-/// Plugins by what the configuration says of them.
-pub type Plugins = BTreeMap<model::Plugin, Result<Arc<Plugin>, Arc<LoadError>>>;
 
 /// Loads a plugin of this configuration.
 pub async fn load(loader: &Loader, config: &Config, name: &str) -> Option<Result<Arc<Plugin>, LoadError>> {
@@ -21,38 +17,8 @@ pub async fn load(loader: &Loader, config: &Config, name: &str) -> Option<Result
 }
 
 impl Hub {
-    /// Loads the plugins that are not loaded yet, and all of them when other keys are trusted than before. One that cannot be loaded
-    /// costs its own devices and nothing else. Returns those whose devices must start anew.
-    pub(super) async fn load_plugins(&mut self, next: &Config) -> Result<BTreeSet<model::Plugin>, HubError> {
-        let mut replaced = BTreeSet::new();
-        for (name, key) in &next.plugins {
-            let before = self.plugins.get(key);
-            if matches!(before, Some(Ok(_))) && self.config.trust == next.trust {
-                continue;
-            }
-            let Some(loaded) = load(&self.loader, next, name).await else { continue };
-            let is_the_same = match (before, &loaded) {
-                (Some(Ok(before)), Ok(loaded)) => before.digest == loaded.digest,
-                (Some(Err(_)), Err(_)) | (None, _) => true,
-                (Some(_), _) => false,
-            };
-            if !is_the_same {
-                replaced.insert(key.clone());
-            }
-            match &loaded {
-                Ok(plugin) if is_the_same && matches!(before, Some(Ok(before)) if before.signer == plugin.signer) => {
-                    continue;
-                }
-                Ok(plugin) => self.record_plugin(next, name, plugin).await?,
-                Err(error) => error!(plugin = name, "{}", describe(error)),
-            }
-            self.plugins.insert(key.clone(), loaded.map_err(Arc::new));
-        }
-        Ok(replaced)
-    }
-
     /// What runs from here on, for the journal and the log.
-    async fn record_plugin(&self, next: &Config, name: &str, plugin: &Plugin) -> Result<(), HubError> {
+    pub(super) async fn record_plugin(&self, next: &Config, name: &str, plugin: &Plugin) -> Result<(), HubError> {
         // With the limits of a device that it is for: one that needs more than others could not be asked otherwise. What goes wrong
         // is the device's to tell.
         let device = next.devices.values().find(|device| device.plugin == name);

@@ -13,10 +13,12 @@ use super::describe;
 use super::error::CommandError;
 use super::outlet::HubOutlet;
 use super::queue::JournalQueue;
-use crate::capability::{Addressing, Connection, Meter, READING};
+use super::swapping::Order;
+use crate::capability::{Addressing, Connection, Link, Meter, READING};
 use crate::config::model::{self, Config};
 use crate::journal::{DevicePhase, Event, Journal};
 use crate::plugin::device::{self, Command, DeviceStatus, Phase};
+use crate::plugin::swap::Swap;
 use crate::plugin::{DeviceSpec, LoadError, Plugin};
 use crate::sink::runner::{self, DeliveryStatus};
 use crate::sink::{Both, Built, LiveSender, live_queue};
@@ -26,6 +28,10 @@ use crate::time::Timestamp;
 const MAIN_LINK: &str = "main";
 /// Commands that may wait for a device.
 const COMMANDS: usize = 8;
+/// Orders to go over to another driver that may wait for a device.
+const SWAPS: usize = 4;
+/// What can become of an order: it took over, and it came to an end.
+const NEWS: usize = 2;
 
 /// The part of a configuration that a device depends on.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,10 +77,21 @@ impl DeviceKey {
         connection: &Connection,
         unheard_since: Option<Timestamp>,
     ) -> DeviceSpec {
+        let links = BTreeMap::from([(MAIN_LINK.to_owned(), connection.link(&self.addressing(name)))]);
+        self.spec_over(name, plugin, links, unheard_since)
+    }
+
+    fn spec_over(
+        &self,
+        name: &str,
+        plugin: Arc<Plugin>,
+        links: BTreeMap<String, Link>,
+        unheard_since: Option<Timestamp>,
+    ) -> DeviceSpec {
         DeviceSpec {
             name: name.into(),
             plugin,
-            links: BTreeMap::from([(MAIN_LINK.to_owned(), connection.link(&self.addressing(name)))]),
+            links,
             link_type: self.link.type_name(),
             granted: self.granted(),
             limits: self.device.limits.clone(),
@@ -86,6 +103,13 @@ impl DeviceKey {
         }
     }
 
+    /// Whether a device with this part of a configuration can go over to the other one while it runs: it stays behind the same link, reached in
+    /// the same way.
+    pub fn can_become(&self, name: &str, next: &DeviceKey) -> bool {
+        let is_reached_alike = self.addressing(name) == next.addressing(name);
+        self.link == next.link && self.device.link == next.device.link && is_reached_alike
+    }
+
     /// Whether people may give this command.
     pub fn check_command(&self, device: &str, command: &str) -> Result<(), CommandError> {
         if self.device.commands.iter().any(|pattern| pattern.matches(command)) {
@@ -95,9 +119,22 @@ impl DeviceKey {
     }
 }
 
+/// What a device's task was told to run.
+#[derive(Debug, Clone)]
+pub struct Given {
+    pub key: DeviceKey,
+    /// SHA-256 of the plugin.
+    pub digest: String,
+}
+
 /// A device's task.
 pub struct DeviceUnit {
-    pub key: DeviceKey,
+    /// What it was told last, and number of that order.
+    pub last: Given,
+    pub generation: u64,
+    /// All that may run now, by the number of the order.
+    given: BTreeMap<u64, Given>,
+    swaps: mpsc::Sender<Swap>,
     pub stop: CancellationToken,
     pub status: watch::Receiver<DeviceStatus>,
     pub commands: mpsc::Sender<Command>,
@@ -119,21 +156,60 @@ impl DeviceUnit {
     ) -> Self {
         let (status, shown) = watch::channel(DeviceStatus::starting());
         let (commands, inbox) = mpsc::channel(COMMANDS);
+        let (swaps, orders) = mpsc::channel(SWAPS);
         let stop = CancellationToken::new();
         tokio::spawn(record_phases(name.to_owned(), shown.clone(), journal));
+        let mut last = Given { key, digest: String::new() };
+        let (mut task, mut meter, key) = (None, Arc::default(), &last.key);
         let reason = match plugin {
             Some(Ok(plugin)) => {
                 let spec = key.spec(name, Arc::clone(plugin), connection, unheard_since);
-                let meter = Arc::clone(&spec.meter);
-                let run = device::run(spec, Arc::new(outlet), inbox, status, stop.clone());
-                return DeviceUnit { key, stop, status: shown, commands, meter, task: Some(tokio::spawn(run)) };
+                meter = Arc::clone(&spec.meter);
+                last.digest.clone_from(&plugin.digest);
+                task = Some(tokio::spawn(device::run(spec, Arc::new(outlet), inbox, orders, status, stop.clone())));
+                None
             }
-            Some(Err(error)) => describe(&**error),
-            None => format!("plugin {} is not loaded", key.device.plugin),
+            Some(Err(error)) => Some((status, describe(&**error))),
+            None => Some((status, format!("plugin {} is not loaded", key.device.plugin))),
         };
-        error!(device = name, "parked: {reason}");
-        status.send_modify(|status| status.phase = Phase::Parked(reason));
-        DeviceUnit { key, stop, status: shown, commands, meter: Arc::default(), task: None }
+        if let Some((status, reason)) = reason {
+            error!(device = name, "parked: {reason}");
+            status.send_modify(|status| status.phase = Phase::Parked(reason));
+        }
+        let given = BTreeMap::from([(0, last.clone())]);
+        DeviceUnit { last, generation: 0, given, swaps, stop, status: shown, commands, meter, task }
+    }
+
+    /// Whether it has a task.
+    pub fn runs(&self) -> bool {
+        self.task.is_some()
+    }
+
+    /// Tells the task to go over to another plugin or to other settings.
+    pub fn swap(&mut self, name: &str, key: DeviceKey, plugin: Arc<Plugin>) -> Result<Order, String> {
+        let (news, told) = mpsc::channel(NEWS);
+        let (generation, after) = (self.generation + 1, plugin.digest.clone());
+        let mut spec = key.spec_over(name, plugin, BTreeMap::new(), None);
+        spec.meter = Arc::clone(&self.meter);
+        let swap = Swap { generation, spec, news };
+        self.swaps.try_send(swap).map_err(|_| format!("{SWAPS} changes wait for its poll to end"))?;
+        let before = self.settle().digest;
+        self.generation = generation;
+        self.last = Given { key, digest: after.clone() };
+        self.given.insert(generation, self.last.clone());
+        Ok(Order { device: name.to_owned(), generation, before, after, news: told })
+    }
+
+    /// What runs now. What cannot come back any more is forgotten.
+    pub fn settle(&mut self) -> Given {
+        let running = self.status.borrow().generation;
+        self.given.retain(|generation, _| *generation >= running);
+        self.given.get(&running).unwrap_or(&self.last).clone()
+    }
+
+    /// The last order came to nothing.
+    pub fn take_back(&mut self, running: Given) {
+        self.last = running;
     }
 
     /// Waits for the end of the task.

@@ -101,6 +101,21 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         signer: Option<SignedBy>,
     },
+    /// A device went over to another driver, or to the same one with other settings, while it ran; or that was tried.
+    Swap {
+        /// Which device.
+        device: String,
+        /// Since when. The entry may be later: it waits for the disk.
+        since: Timestamp,
+        /// How far it came.
+        step: SwapStep,
+        /// SHA-256 of the plugin that ran before.
+        before: String,
+        /// SHA-256 of the plugin that was to run. After `rolled_back` and `refused` the one before runs.
+        after: String,
+        /// Why the one before runs again or still.
+        reason: String,
+    },
     /// A device began to do something else.
     Device {
         /// Which.
@@ -304,6 +319,22 @@ pub enum DevicePhase {
     Restarting,
     Parked,
     Stopped,
+}
+
+/// How far a device came on its way to another driver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SwapStep {
+    /// The other one polls, and is on probation.
+    TookOver,
+    /// Its first polls went well: it stays.
+    Proven,
+    /// They did not: the one before is back.
+    RolledBack,
+    /// It never polled.
+    Refused,
+    /// Another change came before it was proven.
+    Superseded,
 }
 
 /// How a connection is.

@@ -40,7 +40,7 @@ use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use error::JournalError;
-pub use event::{DevicePhase, Ending, Event, LinkState, LostReadings, SignedBy};
+pub use event::{DevicePhase, Ending, Event, LinkState, LostReadings, SignedBy, SwapStep};
 pub use listing::{BlockCount, Delivered, DeliveryFilter, GapRow, SinkCounts};
 pub use opening::Predecessor;
 pub use orders::{

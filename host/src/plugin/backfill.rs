@@ -46,6 +46,11 @@ impl Backfill {
         Backfill { reach: spec.backfill, heard: spec.unheard_since, is_missed, outages: VecDeque::new() }
     }
 
+    /// How far back is read from now on.
+    pub(super) fn reach(&mut self, reach: Duration) {
+        self.reach = reach;
+    }
+
     /// A poll brought this. A driver may say itself, sample by sample, that the device was not heard; one that waits for what its device sends by
     /// itself says nothing while nothing comes, which means neither.
     pub(super) fn took(&mut self, set: &PollSet, interval: Duration) {

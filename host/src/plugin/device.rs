@@ -1,4 +1,5 @@
-//! The task that owns one device: it opens the driver, polls at the device's beat, and starts the driver anew when it falls.
+//! The task that owns one device: it opens the driver, polls at the device's beat (`polling`), starts the driver anew when it falls, and goes over
+//! to another one when it is told to (`swap`).
 //!
 //! Invariant: at every beat the device's points get a reading, from the driver or, when there is none, a reading without a value
 //! that says why.
@@ -13,15 +14,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use super::backfill::Backfill;
-use super::batch;
 use super::bells::Bells;
-use super::instance::{CallError, Failure};
-use super::opening::{DeviceSpec, OpenError, Opened, open};
+use super::instance::Failure;
+use super::opening::{DeviceSpec, Opened, open};
 use super::pace::Paced;
 use super::schedule::Schedule;
+use super::swap::{Swap, Trial, Understudy, ready};
 use crate::capability::Link;
-use crate::reading::{DeviceCatalog, InstrumentState, PollSet};
-use crate::time::Timestamp;
+use crate::reading::{DeviceCatalog, PollSet};
 
 /// Pause before the first restart; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -30,12 +30,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 const RECOVERED: Duration = Duration::from_secs(60);
 /// A parked device is tried again this often: drivers always come back, but not at the others' cost.
 const PARKED_PAUSE: Duration = Duration::from_secs(600);
-/// A driver that says `more` is asked again at once, at most this often in one beat.
-const MORE: u32 = 100;
-/// How often a driver's snapshot is taken.
-const SNAPSHOT_EVERY: Duration = Duration::from_secs(60);
-/// Bit of the description's features.
-const FEATURE_SNAPSHOT: u32 = 2;
 
 /// Where readings go.
 pub trait Outlet: Send + Sync + 'static {
@@ -72,6 +66,10 @@ pub struct DeviceStatus {
     pub missed: u64,
     /// Times that the driver was started again.
     pub restarts: u64,
+    /// Which of the orders to go over to another driver runs ([`Swap::generation`]); 0: the one that it began with.
+    pub generation: u64,
+    /// Why the last other driver had to give way to the one before it, if one had to since.
+    pub rolled_back: Option<String>,
 }
 
 /// A command on its way to a device, and where its answer goes.
@@ -89,6 +87,7 @@ pub async fn run<O: Outlet>(
     spec: DeviceSpec,
     outlet: Arc<O>,
     commands: mpsc::Receiver<Command>,
+    swaps: mpsc::Receiver<Swap>,
     status: watch::Sender<DeviceStatus>,
     shutdown: CancellationToken,
 ) {
@@ -110,44 +109,61 @@ pub async fn run<O: Outlet>(
         falls: 0,
         started_at: Instant::now(),
         start_at: Instant::now(),
+        took: Duration::ZERO,
+        understudy: None,
+        trial: None,
     };
-    task.run(commands, shutdown).await;
+    task.run(commands, swaps, shutdown).await;
 }
 
 impl DeviceStatus {
     /// A device that has done nothing yet.
     pub fn starting() -> Self {
-        DeviceStatus { phase: Phase::Starting, polls: 0, missed: 0, restarts: 0 }
+        DeviceStatus { phase: Phase::Starting, polls: 0, missed: 0, restarts: 0, generation: 0, rolled_back: None }
     }
 }
 
-struct Task<O> {
-    bells: Bells,
-    backfill: Backfill,
-    spec: DeviceSpec,
-    outlet: Arc<O>,
-    status: watch::Sender<DeviceStatus>,
-    schedule: Schedule,
-    opened: Option<Opened>,
+/// What the task knows.
+pub(super) struct Task<O> {
+    pub(super) bells: Bells,
+    pub(super) backfill: Backfill,
+    pub(super) spec: DeviceSpec,
+    pub(super) outlet: Arc<O>,
+    pub(super) status: watch::Sender<DeviceStatus>,
+    pub(super) schedule: Schedule,
+    pub(super) opened: Option<Opened>,
     /// Outlives the driver: what has no driver still has points without values.
-    catalog: Option<Arc<DeviceCatalog>>,
-    snapshot: Vec<u8>,
-    snapshot_at: Instant,
+    pub(super) catalog: Option<Arc<DeviceCatalog>>,
+    pub(super) snapshot: Vec<u8>,
+    pub(super) snapshot_at: Instant,
     /// Restarts in a row.
-    falls: u32,
+    pub(super) falls: u32,
     /// When the driver was started last.
-    started_at: Instant,
+    pub(super) started_at: Instant,
     /// When the driver may be started.
-    start_at: Instant,
+    pub(super) start_at: Instant,
+    /// Time that the last poll took.
+    pub(super) took: Duration,
+    /// The one that is made ready to take over.
+    pub(super) understudy: Option<Understudy>,
+    /// While the driver has taken over and is on probation.
+    pub(super) trial: Option<Trial>,
 }
 
 impl<O: Outlet> Task<O> {
-    async fn run(mut self, mut commands: mpsc::Receiver<Command>, shutdown: CancellationToken) {
+    async fn run(
+        mut self,
+        mut commands: mpsc::Receiver<Command>,
+        mut swaps: mpsc::Receiver<Swap>,
+        shutdown: CancellationToken,
+    ) {
         loop {
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return,
                 Some(command) = commands.recv() => self.command(command).await,
+                Some(swap) = swaps.recv() => self.make_ready(swap),
+                opened = ready(&mut self.understudy), if self.understudy.is_some() => self.take_over(opened).await,
                 // Something came unasked: the driver drains it now. The beat stays what it was.
                 () = self.bells.rung(), if self.opened.is_some() => self.woken().await,
                 () = sleep_until(self.schedule.due()) => {
@@ -206,106 +222,6 @@ impl<O: Outlet> Task<O> {
         self.opened = Some(opened);
     }
 
-    /// Polls once, and on while the driver has more. The driver comes back into its place only if it is still usable.
-    async fn poll(&mut self, mut opened: Opened) {
-        for _ in 0..MORE {
-            match opened.driver.poll(Timestamp::now().0).await {
-                Err(error) => return self.fell_and_tell(error.to_string()).await,
-                Ok(Err(Failure::Internal(message))) => return self.fell_and_tell(message).await,
-                Ok(Err(failure @ Failure::Settings(_))) => {
-                    self.park(failure.to_string());
-                    return self.put_missing().await;
-                }
-                Ok(Err(failure)) => {
-                    self.failing(&failure);
-                    let state = match failure {
-                        Failure::Communication(_) => InstrumentState::CommError,
-                        _ => InstrumentState::Fault,
-                    };
-                    self.put_without_values(&opened.catalog, state).await;
-                    break;
-                }
-                Ok(Ok(batch)) => {
-                    let more = batch.more;
-                    if batch.points_changed
-                        && let Err(error) = self.take_points(&mut opened).await
-                    {
-                        return self.fell_and_tell(error.to_string()).await;
-                    }
-                    match batch::poll_set(batch, &opened.catalog, Timestamp::now(), self.spec.limits.samples) {
-                        Err(fault) => return self.fell_and_tell(fault.to_string()).await,
-                        Ok(set) => {
-                            self.good();
-                            self.backfill.took(&set, self.spec.interval);
-                            if !set.is_empty() {
-                                self.outlet.put(Arc::new(set)).await;
-                            }
-                        }
-                    }
-                    if !more {
-                        break;
-                    }
-                }
-            }
-        }
-        self.settle().await;
-        if let Err(error) = self.fill_back(&mut opened).await {
-            return self.fell(error.to_string());
-        }
-        if let Err(error) = self.take_snapshot(&mut opened).await {
-            return self.fell(error.to_string());
-        }
-        self.opened = Some(opened);
-    }
-
-    /// What came unasked may be forgotten by the other end once the samples that were made of it are durable.
-    async fn settle(&mut self) {
-        if !self.spec.links.values().any(Link::is_in_hand) {
-            return;
-        }
-        let is_kept = self.status.borrow().phase == Phase::Running && self.outlet.kept().await;
-        for link in self.spec.links.values() {
-            if is_kept { link.kept() } else { link.not_kept() }
-        }
-    }
-
-    /// Fetches one page of what the device remembers of the last outage.
-    async fn fill_back(&mut self, opened: &mut Opened) -> Result<(), OpenError> {
-        if self.status.borrow().phase != Phase::Running {
-            return Ok(());
-        }
-        if let Some(set) = self.backfill.page(&self.spec, opened).await? {
-            self.catalog = Some(Arc::clone(&opened.catalog));
-            self.outlet.put(Arc::new(set)).await;
-            self.outlet.kept().await;
-        }
-        Ok(())
-    }
-
-    /// The driver knows other points now; what it says from here on refers to them.
-    async fn take_points(&mut self, opened: &mut Opened) -> Result<(), OpenError> {
-        opened.take_points().await?;
-        info!(device = &*self.spec.name, "{} points now", opened.catalog.points.len());
-        self.catalog = Some(Arc::clone(&opened.catalog));
-        Ok(())
-    }
-
-    async fn take_snapshot(&mut self, opened: &mut Opened) -> Result<(), CallError> {
-        if opened.features & FEATURE_SNAPSHOT != 0 && self.snapshot_at.elapsed() >= SNAPSHOT_EVERY {
-            let snapshot = opened.driver.snapshot().await?;
-            self.snapshot_at = Instant::now();
-            let (bytes, allowed) = (snapshot.len() as u64, self.spec.limits.snapshot);
-            if bytes <= allowed {
-                self.snapshot = snapshot;
-            } else {
-                self.spec.meter.broke("limits.snapshot");
-                let name = &*self.spec.name;
-                warn!(device = name, "snapshot of {bytes} bytes not kept: {allowed} are allowed (limits.snapshot)");
-            }
-        }
-        Ok(())
-    }
-
     async fn command(&mut self, command: Command) {
         let Command { name, arguments, answer } = command;
         let result = match &mut self.opened {
@@ -314,7 +230,10 @@ impl<O: Outlet> Task<O> {
                 Ok(result) => result.map_err(|failure| failure.to_string()),
                 Err(error) => {
                     self.opened = None;
-                    self.fell(error.to_string());
+                    match self.trial.take() {
+                        Some(trial) => self.come_back(trial, error.to_string()),
+                        None => self.fell(error.to_string()),
+                    }
                     Err(error.to_string())
                 }
             },
@@ -323,24 +242,7 @@ impl<O: Outlet> Task<O> {
         let _ = answer.send(result);
     }
 
-    async fn fell_and_tell(&mut self, reason: String) {
-        self.fell(reason);
-        self.put_missing().await;
-    }
-
-    async fn put_missing(&mut self) {
-        if let Some(catalog) = self.catalog.clone() {
-            self.put_without_values(&catalog, InstrumentState::Missing).await;
-        }
-    }
-
-    async fn put_without_values(&mut self, catalog: &Arc<DeviceCatalog>, state: InstrumentState) {
-        self.backfill.missed();
-        let set = PollSet::without_values(Arc::clone(catalog), Timestamp::now(), state);
-        self.outlet.put(Arc::new(set)).await;
-    }
-
-    fn good(&mut self) {
+    pub(super) fn good(&mut self) {
         if self.started_at.elapsed() >= RECOVERED {
             self.falls = 0;
         }
@@ -356,7 +258,7 @@ impl<O: Outlet> Task<O> {
     }
 
     /// Logs when the failing begins or changes its reason, not at each beat.
-    fn failing(&mut self, failure: &Failure) {
+    pub(super) fn failing(&mut self, failure: &Failure) {
         let (name, reason) = (&*self.spec.name, failure.to_string());
         self.status.send_if_modified(|status| {
             let news = status.phase != Phase::Failing(reason.clone());
@@ -371,7 +273,7 @@ impl<O: Outlet> Task<O> {
     }
 
     /// The instance is gone; another one is started after a pause that grows.
-    fn fell(&mut self, reason: String) {
+    pub(super) fn fell(&mut self, reason: String) {
         self.spec.links.values().for_each(Link::not_kept);
         self.falls += 1;
         if self.falls > self.spec.limits.restarts {
@@ -386,7 +288,7 @@ impl<O: Outlet> Task<O> {
         });
     }
 
-    fn park(&mut self, reason: String) {
+    pub(super) fn park(&mut self, reason: String) {
         self.spec.links.values().for_each(Link::not_kept);
         self.falls = 0;
         self.start_at = Instant::now() + PARKED_PAUSE;

@@ -45,6 +45,15 @@ impl Schedule {
         u64::try_from(passed).unwrap_or(u64::MAX)
     }
 
+    /// Another beat from the next poll on, which comes when it was due, or earlier when the new beat is quicker.
+    pub fn change(&mut self, name: &str, interval: Duration, now: Instant) {
+        if interval != self.interval {
+            let spread = Schedule::new(name, interval, now).anchor;
+            self.due = self.due.min(spread);
+            (self.anchor, self.interval) = (self.due, interval);
+        }
+    }
+
     /// Nothing came: with no interval of its own the device is left alone for a moment, so that a dead one costs nothing.
     pub fn hold_back(&mut self, now: Instant) {
         if self.interval.is_zero() {
@@ -100,6 +109,23 @@ mod tests {
         assert!(schedule.due() <= start);
         schedule.hold_back(start);
         assert_eq!(schedule.due(), start + SECOND);
+    }
+
+    #[test]
+    fn another_beat_begins_without_a_burst_and_without_a_long_pause() {
+        let start = Instant::now();
+        let check = |before: Duration, after: Duration| {
+            let mut schedule = Schedule::new("a", before, start);
+            schedule.advance(start);
+            let (due, now) = (schedule.due(), start + before / 100);
+            schedule.change("a", after, now);
+            assert!(schedule.due() >= now && schedule.due() <= due.min(now + after), "{before:?} to {after:?}");
+            let first = schedule.due();
+            assert_eq!(schedule.advance(first), 0, "{before:?} to {after:?}");
+            assert_eq!(schedule.due(), first + after, "{before:?} to {after:?}");
+        };
+        check(SECOND, 3600 * SECOND);
+        check(3600 * SECOND, SECOND);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::error::MqttError;
 use super::message::{Message, Returns};
 use super::topic;
 use crate::capability::Addressing;
-use crate::capability::wire::Inbox;
+use crate::capability::wire::{Inbox, Memory};
 
 /// Most filters of one device.
 const FILTERS: usize = 1_000;
@@ -17,6 +17,9 @@ const FILTERS: usize = 1_000;
 const WAITING_BYTES: usize = 64 << 20;
 /// Most bytes of payload that are handed out at a time, so that a guest's memory need not hold the whole queue.
 const HANDED_BYTES: usize = 4 << 20;
+
+/// Topic filters, each with the quality of service that is asked for.
+pub(super) type Filters = Vec<(String, u8)>;
 
 /// A device that uses a session.
 pub(super) struct Device {
@@ -33,7 +36,7 @@ pub(super) struct Device {
 struct State {
     /// What it subscribed to. Before it has, messages of quality 1 and 2 that it may want are taken for it: the broker may have kept
     /// them while the hub was away.
-    filters: Option<Vec<(String, u8)>>,
+    filters: Option<Filters>,
     /// It subscribed since the session looked.
     is_fresh: bool,
     /// Messages that wait, or are in its hand, and their payload.
@@ -44,7 +47,7 @@ struct State {
 }
 
 /// What a device takes at a time.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Handed {
     /// In order, each with whether it was handed out before.
     pub(super) messages: Vec<(Arc<Message>, bool)>,
@@ -75,8 +78,8 @@ impl Device {
         self.inbox.bell()
     }
 
-    /// Takes messages of these filters from now on.
-    pub(super) fn subscribe(&self, filters: &[String], qos: u8) -> Result<(), MqttError> {
+    /// Whether it may subscribe to these filters; as they are then subscribed to.
+    pub(super) fn check_filters(&self, filters: &[String], qos: u8) -> Result<Filters, MqttError> {
         if qos > 2 {
             return Err(MqttError::BadRequest(format!("quality of service {qos}; there are 0, 1 and 2")));
         }
@@ -92,12 +95,20 @@ impl Device {
                 return Err(MqttError::BadRequest(text));
             }
         }
-        self.with(|state| {
-            state.filters = Some(filters.iter().map(|filter| (filter.clone(), qos)).collect());
-            state.is_fresh = true;
+        Ok(filters.iter().map(|filter| (filter.clone(), qos)).collect())
+    }
+
+    /// Takes messages of these filters from now on. A driver that knows what the one before it knew needs no retained message once more.
+    pub(super) fn subscribe(&self, filters: Filters, memory: Memory) {
+        let is_known = self.with(|state| {
+            let is_known = memory == Memory::Kept && state.filters.as_ref() == Some(&filters);
+            state.is_fresh |= !is_known;
+            state.filters = Some(filters);
+            is_known
         });
-        self.returns.changed();
-        Ok(())
+        if !is_known {
+            self.returns.changed();
+        }
     }
 
     /// Whether it may publish there.
@@ -116,7 +127,7 @@ impl Device {
     }
 
     /// What it subscribed to, and whether it did since the last time.
-    pub(super) fn wanted(&self) -> (Vec<(String, u8)>, bool) {
+    pub(super) fn wanted(&self) -> (Filters, bool) {
         self.with(|state| (state.filters.clone().unwrap_or_default(), std::mem::take(&mut state.is_fresh)))
     }
 

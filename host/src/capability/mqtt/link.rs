@@ -10,12 +10,12 @@ use tokio::time::timeout;
 use tokio_util::bytes::Bytes;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::device::{Device, Handed};
+use super::device::{Device, Filters, Handed};
 use super::error::MqttError;
 use super::packet::Publish;
 use super::session::{self, Publication, Session};
 use super::topic;
-use crate::capability::wire::{Reporter, Trace};
+use crate::capability::wire::{Memory, NOT_YET, Reporter, Role, Trace};
 use crate::capability::{Addressing, Plug, Surroundings, UNPLUGGED};
 use crate::config::model::MqttLink;
 
@@ -49,6 +49,7 @@ enum Task {
 pub struct Link {
     connection: Arc<Connection>,
     device: Arc<Device>,
+    role: Role<Filters>,
 }
 
 /// What a device takes at a time, and how the connection is.
@@ -119,7 +120,19 @@ impl Link {
         let Session { settings, returns, .. } = &*connection.session;
         let device = Arc::new(Device::new(device, settings.queue, returns));
         connection.session.add(&device);
-        Link { connection, device }
+        Link { connection, device, role: Role::first() }
+    }
+
+    /// The same place for a driver that waits to take over.
+    pub fn understudy(&self) -> Self {
+        Link { role: self.role.understudy(), ..self.clone() }
+    }
+
+    /// The driver of this link has the place from now on.
+    pub fn step_in(&self, memory: Memory) {
+        if let Some(filters) = self.role.step_in(memory) {
+            self.device.subscribe(filters, memory);
+        }
     }
 
     /// What wakes the device's poll.
@@ -148,8 +161,12 @@ impl Link {
 
     /// Takes messages of these filters from now on, and after every connection.
     pub(super) fn subscribe(&self, filters: &[String], qos: u8) -> Result<(), MqttError> {
-        self.device.subscribe(filters, qos)?;
-        if !filters.is_empty() {
+        let is_idle = filters.is_empty();
+        let filters = self.device.check_filters(filters, qos)?;
+        if self.role.says(filters.clone()) {
+            self.device.subscribe(filters, self.role.memory().unwrap_or(Memory::None));
+        }
+        if !is_idle {
             self.connection.start();
         }
         Ok(())
@@ -157,9 +174,13 @@ impl Link {
 
     /// Takes at most so many messages. Never waits.
     pub(super) fn receive(&self, most: u32) -> Result<Received, MqttError> {
-        self.device.begins();
         let session = &self.connection.session;
-        let handed = self.device.take(most);
+        let handed = if self.role.has_place() {
+            self.device.begins();
+            self.device.take(most)
+        } else {
+            Handed::default()
+        };
         if handed.messages.is_empty() && handed.dropped == 0 {
             let refused = session.refused();
             let is_refused = |filter: &str| refused.keys().any(|outer| topic::lies_within(filter, outer));
@@ -196,6 +217,9 @@ impl Link {
         }
         if self.connection.plug == Plug::Out {
             return Err(MqttError::Closed(UNPLUGGED.into()));
+        }
+        if !self.role.has_place() {
+            return Err(MqttError::Closed(NOT_YET.into()));
         }
         self.connection.start();
         let (answer, answered) = oneshot::channel();

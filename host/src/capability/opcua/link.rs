@@ -17,7 +17,7 @@ use super::node;
 use super::publishing::Seats;
 use super::seat::{Seat, Wanted};
 use super::session::Session;
-use crate::capability::wire::{Reporter, Trace};
+use crate::capability::wire::{Memory, NOT_YET, Reporter, Role, Trace};
 use crate::capability::{Addressing, Plug, Surroundings, UNPLUGGED};
 use crate::config::model::OpcUaLink;
 
@@ -45,6 +45,7 @@ pub struct Connection {
 pub struct Link {
     connection: Arc<Connection>,
     seat: Arc<Seat>,
+    role: Role<Wanted>,
 }
 
 impl Connection {
@@ -127,7 +128,19 @@ impl Link {
     pub fn new(connection: Arc<Connection>, device: &Addressing) -> Self {
         let room = connection.shared.plan.settings.queue;
         let seat = Arc::new(Seat::new(Arc::clone(&device.device), room));
-        Link { connection, seat }
+        Link { connection, seat, role: Role::first() }
+    }
+
+    /// The same place for a driver that waits to take over.
+    pub fn understudy(&self) -> Self {
+        Link { role: self.role.understudy(), ..self.clone() }
+    }
+
+    /// The driver of this link has the place from now on.
+    pub fn step_in(&self, memory: Memory) {
+        if let Some(wanted) = self.role.step_in(memory) {
+            self.want(wanted, Some(memory));
+        }
     }
 
     /// What wakes the device's poll.
@@ -152,6 +165,9 @@ impl Link {
 
     /// The session, when there is one.
     pub(super) async fn session(&self) -> Result<Arc<Session>, Fault> {
+        if !self.role.has_place() {
+            return Err(Fault::Closed(NOT_YET.into()));
+        }
         self.connection.session().await
     }
 
@@ -173,21 +189,26 @@ impl Link {
         }
         nodes.iter().try_for_each(node::check).map_err(|error| Fault::BadRequest(error.to_string()))?;
         let millis = |millis: u32| Duration::from_millis(millis.into());
-        self.seat.want(Wanted::new(
-            nodes,
-            millis(sampling_ms),
-            millis(publishing_ms.max(SHORTEST_INTERVAL_MS)),
-            queue.max(1),
-        ));
-        self.connection.shared.seats.join(&self.seat);
+        let publishing = millis(publishing_ms.max(SHORTEST_INTERVAL_MS));
+        let wanted = Wanted::new(nodes, millis(sampling_ms), publishing, queue.max(1));
+        if self.role.says(wanted.clone()) {
+            self.want(wanted, self.role.memory());
+        }
         // Without a plug nothing comes, which is no fault of the list.
         let _ = self.connection.start();
         Ok(())
     }
 
+    fn want(&self, wanted: Wanted, memory: Option<Memory>) {
+        self.seat.want(wanted, memory);
+        self.connection.shared.seats.join(&self.seat);
+    }
+
     /// Takes what came, at most so many notifications.
     pub(super) fn receive(&self, most: u32) -> Incoming {
-        let taken = self.seat.take(usize::try_from(most.min(MOST_NOTIFICATIONS)).unwrap_or(usize::MAX));
+        // What waits is for the driver that has the place.
+        let most = if self.role.has_place() { most.min(MOST_NOTIFICATIONS) } else { 0 };
+        let taken = self.seat.take(usize::try_from(most).unwrap_or(usize::MAX));
         let shared = &self.connection.shared;
         Incoming {
             notifications: taken.notifications,

@@ -14,7 +14,7 @@ use super::rule::{Exchange, Framing, LONGEST_WAIT, StreamError, sendable};
 use super::seat::{Incoming, Seat, Unasked};
 use super::transport::place;
 use super::turn::{Expected, Order};
-use crate::capability::wire::{Reporter, Trace};
+use crate::capability::wire::{Memory, NOT_YET, Reporter, Role, Trace};
 use crate::capability::{Addressing, Plug, Surroundings, UNPLUGGED};
 use crate::config::model::{StreamLink, Wire};
 
@@ -48,6 +48,7 @@ enum Task {
 pub struct Link {
     connection: Arc<Connection>,
     seat: Arc<Seat>,
+    role: Role<(Framing, Unasked)>,
     timeout: Option<Duration>,
 }
 
@@ -113,12 +114,27 @@ impl Link {
     pub fn new(connection: Arc<Connection>, device: &Addressing) -> Self {
         let seat = Arc::new(Seat::new(&device.device, connection.shared.settings.queue));
         connection.shared.seats.add(&seat);
-        Link { connection, seat, timeout: device.timeout }
+        Link { connection, seat, role: Role::first(), timeout: device.timeout }
+    }
+
+    /// The same place for a driver that waits to take over.
+    pub fn understudy(&self) -> Self {
+        Link { role: self.role.understudy(), ..self.clone() }
+    }
+
+    /// The driver of this link has the place from now on.
+    pub fn step_in(&self, memory: Memory) {
+        if let Some((rule, unasked)) = self.role.step_in(memory) {
+            self.seat.set_rule(rule, unasked);
+        }
     }
 
     /// How frames are recognised from now on, and whether one that nobody asked for wakes the device. Connects.
     pub fn frames(&self, rule: Framing, unasked: Unasked) -> Result<(), StreamError> {
-        self.seat.set_rule(rule.checked()?, unasked);
+        let rule = rule.checked()?;
+        if self.role.says((rule.clone(), unasked)) {
+            self.seat.set_rule(rule, unasked);
+        }
         self.connection.start();
         Ok(())
     }
@@ -146,7 +162,7 @@ impl Link {
 
     /// Takes at most so many frames that came unasked.
     pub fn receive(&self, most: usize) -> Incoming {
-        self.seat.receive(most.min(MOST_FRAMES))
+        if self.role.has_place() { self.seat.receive(most.min(MOST_FRAMES)) } else { Incoming::default() }
     }
 
     /// Whether there is a connection now, and how many there have been.
@@ -205,6 +221,7 @@ impl Link {
         }
         match self.connection.plug {
             Plug::Out => Err(StreamError::Closed(UNPLUGGED.into())),
+            Plug::In if !self.role.has_place() => Err(StreamError::Closed(NOT_YET.into())),
             Plug::In => Ok(()),
         }
     }

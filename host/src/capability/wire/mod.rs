@@ -3,11 +3,13 @@
 mod backoff;
 mod dial;
 mod inbox;
+mod role;
 mod state;
 mod trace;
 
 pub use backoff::Backoff;
 pub use dial::{DialError, Io, dial_serial, dial_tcp};
 pub use inbox::{Inbox, Taken};
+pub use role::{Memory, NOT_YET, Role};
 pub use state::{ConnectionState, Reporter};
 pub use trace::{CONTROL, Direction, Trace, TracedFrame, printable};

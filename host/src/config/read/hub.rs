@@ -1,6 +1,6 @@
 //! `[hub]`, `[journal]`, `[limits]` and `[loading]`.
 
-use crate::config::kind::{FilePath, Kind, Size, Span, Text, Whole};
+use crate::config::kind::{FilePath, Flag, Kind, Size, Span, Text, Whole};
 use crate::config::model::{Hub, Journal, Limits, Loading, Retention};
 use crate::config::quantity::{show_duration, show_size};
 use crate::config::section::Section;
@@ -9,7 +9,8 @@ pub(super) fn hub(section: &mut Section<'_, '_>) -> Option<Hub> {
     let name = section.or("name", &Text::NAME, "hub");
     let revise_after = section.or("revise_after", &Span::millis(1_000, 86_400_000), "1min");
     let state = section.or("state", &FilePath { what: "the path of a folder", except: None }, "state");
-    Some(Hub { name: name?, revise_after: revise_after?, state: state? })
+    let watch_plugins = section.or("watch_plugins", &Flag, "true");
+    Some(Hub { name: name?, revise_after: revise_after?, watch_plugins: watch_plugins?, state: state? })
 }
 
 pub(super) fn journal(section: &mut Section<'_, '_>) -> Option<Journal> {

@@ -234,6 +234,12 @@ double float_of(uint32_t bits) {
     return value;
 }
 
+double double_of(uint64_t bits) {
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
 double no_value(void) {
     return __builtin_nan("");
 }

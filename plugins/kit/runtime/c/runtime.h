@@ -68,6 +68,9 @@ void with_time(exports_driver_batch_t *batch, int64_t time);
 /* Bits of an IEEE 754 binary32 as a number. */
 double float_of(uint32_t bits);
 
+/* Bits of an IEEE 754 binary64 as a number. */
+double double_of(uint64_t bits);
+
 /* Not a number: the value of a sample that has none. */
 double no_value(void);
 

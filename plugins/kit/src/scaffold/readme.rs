@@ -27,7 +27,7 @@ fn hub(language: Language, link: Link) -> String {
     let connection = match link {
         Link::Modbus => "type = \"modbus_tcp\"\naddress = \"192.0.2.10:502\"",
         Link::Stream => "type = \"stream_tcp\"\naddress = \"192.0.2.10:4001\"",
-        Link::Opcua => "type = \"opcua\"\naddress = \"opc.tcp://192.0.2.10:4840\"",
+        Link::Opcua => "type = \"opcua\"\nurl = \"opc.tcp://192.0.2.10:4840/\"\npolicy = \"aes256_sha256_rsa_pss\"",
         Link::Mqtt => "type = \"mqtt\"\naddress = \"192.0.2.10:1883\"",
     };
     let device = match link {

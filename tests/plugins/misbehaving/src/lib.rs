@@ -1,13 +1,13 @@
 //! A driver that breaks every limit on request, for tests of the plugin host. It needs no link.
 //!
 //! Its one point, `polls`, counts the polls since the instance was opened, so that a test sees a restart as a
-//! count that begins again at 1.
+//! count that begins again at 1, and goes on with the count of a snapshot, so that it sees a reading that is lost or doubled.
 
 use std::hint::black_box;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use tutin_sdk::{Description, Driver, Failure, Point, Sample, Samples, Timestamp, log};
+use tutin_sdk::{Description, Driver, Failure, Point, Sample, Samples, State, Timestamp, log};
 
 /// What the driver does wrong, and when.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -38,6 +38,14 @@ pub enum Behaviour {
     Panic,
     /// It writes 10,000 lines to the log, then does its work.
     FloodLog,
+    /// It says that the instrument does not answer.
+    Unanswered,
+    /// It returns samples, and all of them say that the instrument does not answer.
+    Silent,
+    /// It says that its settings do not fit, which it should have said when it was opened.
+    Misfit,
+    /// It falls over the snapshot of the driver before it; in a poll nothing is wrong.
+    FallsOverSnapshot,
     /// Nothing wrong either: a second point, `late`, becomes known, as with an instrument that names its components.
     NewPoint,
 }
@@ -47,17 +55,19 @@ pub enum Behaviour {
 pub struct Misbehaving {
     settings: Settings,
     polls: u32,
+    /// Polls of this instance.
+    opened_for: u32,
 }
 
 impl Driver for Misbehaving {
     type Settings = Settings;
 
     fn description() -> Description {
-        Description::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
+        Description::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")).snapshots()
     }
 
     fn open(settings: Settings) -> Result<Self, Failure> {
-        Ok(Misbehaving { settings, polls: 0 })
+        Ok(Misbehaving { settings, polls: 0, opened_for: 0 })
     }
 
     fn points(&self) -> Vec<Point> {
@@ -70,13 +80,23 @@ impl Driver for Misbehaving {
 
     fn poll(&mut self, _now: Timestamp) -> Result<Samples, Failure> {
         self.polls += 1;
-        if self.polls > self.settings.after_polls {
-            self.settings.behaviour.act();
+        self.opened_for += 1;
+        if self.opened_for > self.settings.after_polls {
+            match self.settings.behaviour {
+                Behaviour::Unanswered => return Err(Failure::communication("asked to fail")),
+                Behaviour::Misfit => return Err(Failure::settings("asked to want others")),
+                Behaviour::Silent => {
+                    let mut samples = Samples::with_capacity(1);
+                    samples.push(Sample::new(0, f64::NAN).state(State::CommError));
+                    return Ok(samples);
+                }
+                behaviour => behaviour.act(),
+            }
         }
         let mut samples = Samples::with_capacity(2);
         samples.push(Sample::new(0, f64::from(self.polls)));
         if self.knows_more() {
-            let known_for = self.polls - self.settings.after_polls;
+            let known_for = self.opened_for - self.settings.after_polls;
             samples.push(Sample::new(1, f64::from(known_for)));
             if known_for == 1 {
                 samples.points_changed();
@@ -84,11 +104,28 @@ impl Driver for Misbehaving {
         }
         Ok(samples)
     }
+
+    fn command(&mut self, _name: &str, _arguments: &str) -> Result<String, Failure> {
+        std::process::abort()
+    }
+
+    fn snapshot(&self) -> Vec<u8> {
+        self.polls.to_le_bytes().to_vec()
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), Failure> {
+        if self.settings.behaviour == Behaviour::FallsOverSnapshot {
+            std::process::abort();
+        }
+        let state = state.try_into().map_err(|_| Failure::internal("a snapshot of four bytes is wanted"))?;
+        self.polls = u32::from_le_bytes(state);
+        Ok(())
+    }
 }
 
 impl Misbehaving {
     fn knows_more(&self) -> bool {
-        self.settings.behaviour == Behaviour::NewPoint && self.polls > self.settings.after_polls
+        self.settings.behaviour == Behaviour::NewPoint && self.opened_for > self.settings.after_polls
     }
 }
 
@@ -96,7 +133,9 @@ impl Behaviour {
     #[expect(clippy::panic, reason = "the purpose of this driver")]
     fn act(self) {
         match self {
-            Behaviour::Good | Behaviour::NewPoint => {}
+            Behaviour::Good | Behaviour::NewPoint | Behaviour::FallsOverSnapshot => {}
+            // Said in the poll's own words.
+            Behaviour::Unanswered | Behaviour::Silent | Behaviour::Misfit => {}
             Behaviour::Trap => std::process::abort(),
             Behaviour::Loop => spin(),
             Behaviour::Grow => hoard(),

@@ -149,7 +149,7 @@ impl Actor {
         opened.driver.shift_clock(shift);
         if is_new {
             // What the instrument sends when the connection is made.
-            self.stage.settle().await;
+            self.stage.entered().await;
         }
         let most = self.stage.single.spec.limits.samples;
         let fell = match (&step.command, range) {

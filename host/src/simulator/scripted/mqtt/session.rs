@@ -34,6 +34,15 @@ pub(super) struct Session {
     is_writing: bool,
 }
 
+/// Who published a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// The client whose session it is.
+    Itself,
+    /// Somebody else.
+    Other,
+}
+
 #[derive(Debug)]
 struct Sent {
     packet: u16,
@@ -58,10 +67,11 @@ impl Session {
     }
 
     /// How it wants a message of this topic: the highest quality, and whether the mark of a retained one stays.
-    pub(super) fn wants(&self, topic: &str, is_own: bool) -> Option<(u8, bool)> {
+    pub(super) fn wants(&self, topic: &str, origin: Origin) -> Option<(u8, bool)> {
         let matching = self.subscriptions.values();
-        let matching =
-            matching.filter(|wish| mqttbytes::matches(topic, &wish.filter) && !(wish.is_without_own && is_own));
+        let matching = matching.filter(|wish| {
+            mqttbytes::matches(topic, &wish.filter) && !(wish.is_without_own && origin == Origin::Itself)
+        });
         matching.map(|wish| (wish.qos, wish.keeps_retained)).reduce(|one, other| (one.0.max(other.0), one.1 || other.1))
     }
 
@@ -107,6 +117,11 @@ impl Session {
     /// Whether nothing more can be sent before the client acknowledges something.
     pub(super) fn is_settled(&self) -> bool {
         !self.is_writing && self.due.is_empty() && (self.waiting.is_empty() || self.is_held_up())
+    }
+
+    /// Whether its client owes no acknowledgement.
+    pub(super) fn is_acknowledged(&self) -> bool {
+        self.sent.is_empty()
     }
 
     /// A message of quality 2 arrived. Returns whether it is a new one.

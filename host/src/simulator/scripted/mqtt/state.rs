@@ -6,7 +6,7 @@ use rumqttc::mqttbytes;
 use tracing::warn;
 
 use super::packet::{FromClient, Hello, Publish, Receipt, Retained, ToClient, Wish};
-use super::session::Session;
+use super::session::{Origin, Session};
 use super::{MOST, Message};
 
 /// Everything that the broker knows.
@@ -17,6 +17,8 @@ pub(super) struct State {
     retained: BTreeMap<String, Message>,
     /// By clients, since it was last asked.
     published: Vec<Message>,
+    /// Messages that clients have published so far.
+    pub heard: u64,
     /// Whether nothing is handed on for the time being.
     pub is_held: bool,
     /// That there were so far.
@@ -128,6 +130,11 @@ impl State {
         self.sessions.values().filter(|session| session.connection.is_some()).all(Session::is_settled)
     }
 
+    /// Whether no client owes an acknowledgement.
+    pub(super) fn is_acknowledged(&self) -> bool {
+        self.sessions.values().all(Session::is_acknowledged)
+    }
+
     fn session(&mut self, seat: &Seat) -> Option<&mut Session> {
         self.sessions.get_mut(&seat.client).filter(|session| session.connection == Some(seat.connection))
     }
@@ -159,6 +166,7 @@ impl State {
         };
         let is_new = message.qos < 2 || self.session(seat).is_some_and(|session| session.is_new(packet));
         if is_new {
+            self.heard += 1;
             self.publish_of(&seat.client, message);
         }
         Ok(receipt.map(ToClient::Receipt))
@@ -180,8 +188,8 @@ impl State {
             self.retained.insert(message.topic.clone(), message.clone());
         }
         for (client, session) in &mut self.sessions {
-            let is_own = from == Some(client);
-            let Some((qos, keeps_retained)) = session.wants(&message.topic, is_own) else { continue };
+            let origin = if from == Some(client) { Origin::Itself } else { Origin::Other };
+            let Some((qos, keeps_retained)) = session.wants(&message.topic, origin) else { continue };
             let retained = message.retained && keeps_retained;
             session.queue(Message { qos: message.qos.min(qos), retained, ..message.clone() });
         }

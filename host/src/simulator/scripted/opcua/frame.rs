@@ -89,7 +89,7 @@ impl Frames {
                 (b"CLO", _) => return Ok(Some(Incoming::Close)),
                 (b"OPN" | b"MSG", b'A') => self.partial.clear(),
                 (kind @ (b"OPN" | b"MSG"), b'C' | b'F') => {
-                    let (request, body) = self.strip(*kind == *b"OPN", &chunk).map_err(|error| error.to_string())?;
+                    let (request, body) = self.strip(kind, &chunk).map_err(|error| error.to_string())?;
                     self.partial.extend_from_slice(chunk.get(body..).unwrap_or_default());
                     if self.partial.len() > MESSAGE {
                         return Err(format!("a message of more than {MESSAGE} bytes"));
@@ -153,11 +153,11 @@ impl Frames {
     }
 
     /// The number of the request, and where the body of a chunk begins.
-    fn strip(&self, is_opening: bool, chunk: &[u8]) -> Result<(u32, usize), opcua::types::Error> {
+    fn strip(&self, kind: &[u8; 3], chunk: &[u8]) -> Result<(u32, usize), opcua::types::Error> {
         let context = self.context.context();
         let mut stream = Cursor::new(chunk);
         u32::decode(&mut stream, &context)?;
-        if is_opening {
+        if kind == b"OPN" {
             let policy = UAString::decode(&mut stream, &context)?;
             if policy.as_ref() != NO_SECURITY {
                 return Err(opcua::types::Error::new(StatusCode::BadSecurityPolicyRejected, "a channel with security"));

@@ -5,7 +5,9 @@
 
 pub mod alarm;
 pub mod average;
+pub mod digest;
 pub mod gap;
+pub mod key;
 pub mod method;
 pub mod notation;
 pub mod reading;
@@ -31,4 +33,5 @@ pub mod sink;
 pub mod hub;
 
 pub mod cli;
+pub mod kit;
 pub mod simulator;

@@ -13,6 +13,15 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// The bytes of hexadecimal digits, which may stand between blanks.
+pub fn unhex(text: &str) -> Option<Vec<u8>> {
+    let text = text.trim();
+    if !text.len().is_multiple_of(2) || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect()
+}
+
 /// Appends the shortest digits that read back as the same bits; `null` for what JSON cannot say.
 pub fn write_json_number(number: f64, out: &mut Vec<u8>) {
     // Neither writing to memory nor a number can fail; a NaN or an infinity is written as `null`.

@@ -68,7 +68,7 @@ async fn what_was_built_against_a_released_version_runs_or_is_told_what_is_offer
         }
         let plugin = load(&component).unwrap_or_else(|error| panic!("{package}@{version}: {error}"));
         // Functions that a driver exports are only compared with the contract here.
-        let guest = Guest::new("test".into(), BTreeMap::new(), Limits::default());
+        let guest = Guest::new("test".into(), BTreeMap::new(), Limits::default(), Arc::default());
         Instance::new(&plugin, guest).await.map(drop).unwrap_or_else(|error| panic!("{package}@{version}: {error}"));
     }
 }
@@ -86,7 +86,8 @@ fn functions(resolve: &Resolve, interface: InterfaceId) -> BTreeSet<String> {
 
 /// The folders of the contract as they are.
 fn contract() -> Resolve {
-    let mut folders: Vec<PathBuf> = fs::read_dir(test_file("../wit")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut folders: Vec<PathBuf> =
+        fs::read_dir(test_file("../wit")).unwrap().map(|entry| entry.unwrap().path()).collect();
     folders.retain(|path| path.is_dir());
     // Drivers may import what the others are.
     folders.sort_by_key(|folder| (folder.to_string_lossy().contains("/driver"), folder.clone()));
@@ -101,7 +102,9 @@ fn the_component_of_a_release_uses_every_function_of_it() {
     for release in releases() {
         let (package, version) = &release;
         let bytes = wat::parse_str(fixture(&release)).unwrap();
-        let DecodedWasm::Component(resolve, world) = wit_component::decode(&bytes).unwrap() else { panic!("{package}") };
+        let DecodedWasm::Component(resolve, world) = wit_component::decode(&bytes).unwrap() else {
+            panic!("{package}")
+        };
         let world = &resolve.worlds[world];
         let mut used = BTreeMap::new();
         for item in world.imports.values().chain(world.exports.values()) {
@@ -129,7 +132,8 @@ fn a_version_that_is_not_offered_is_refused_in_a_sentence_that_names_what_is() {
                 let join = |(place, part): (usize, &&str)| {
                     let is_of = part.rsplit(|c: char| c.is_whitespace() || c == '"' || c == '-').next();
                     let is_of = is_of.is_some_and(|name| name.trim_start_matches('$').starts_with(package.as_str()));
-                    let version = if place == last { String::new() } else { format!("@{}", if is_of { other } else { version }) };
+                    let version =
+                        if place == last { String::new() } else { format!("@{}", if is_of { other } else { version }) };
                     format!("{part}{version}")
                 };
                 parts.iter().enumerate().map(join).collect()
@@ -148,6 +152,10 @@ fn a_package_that_nobody_knows_is_refused_in_a_sentence_that_names_what_there_is
     let said = refusal(&fixture(&release).replace("tutin:modbus", "acme:profinet"));
     assert!(said.contains("acme:profinet/"), "{said}");
     for offer in OFFERS {
-        assert!(said.contains(&format!("{}@{}", offer.interface, offer.version)), "{} is not in {said}", offer.interface);
+        assert!(
+            said.contains(&format!("{}@{}", offer.interface, offer.version)),
+            "{} is not in {said}",
+            offer.interface
+        );
     }
 }

@@ -2,7 +2,9 @@
 
 mod contract;
 mod frozen;
+mod hostile;
 mod hub;
+mod kit_languages;
 mod peers;
 mod peers_hj212;
 mod peers_modbus;

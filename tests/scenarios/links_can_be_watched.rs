@@ -1,22 +1,20 @@
 //! What goes over a link can be seen, kept and played back; what people may do to an instrument is said in the configuration.
 
 use std::net::SocketAddr;
-use std::process::Command;
 
 use tutin::journal::Event;
 use tutin::reading::InstrumentState;
 
 use crate::support::asyncua::{Asyncua, Plant};
 use crate::support::configuration::{t200, with_plugin};
-use crate::support::hub::{Hub, Site, binary};
+use crate::support::hub::{Hub, Site};
 use crate::support::pymodbus::Pymodbus;
 use crate::support::{journal, ports, t200};
 
-/// Runs `tutin` in the site's folder to its end: whether it succeeded, and all that it said.
+/// Whether a command in the site's folder succeeded, and all that it said.
 fn tutin(site: &Site, arguments: &[&str]) -> (bool, String) {
-    let output = Command::new(binary()).args(arguments).current_dir(site.path("")).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    (output.status.success(), said)
+    let said = site.said(arguments);
+    (said.success, said.text)
 }
 
 /// NO2 of the last poll, when it is valid.

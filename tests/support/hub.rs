@@ -50,10 +50,25 @@ impl Site {
         Hub::start_in(&disk.environment(), &binary(), &["run", "tutin.toml"], self.folder.path())
     }
 
+    /// Runs `tutin` with these arguments to its end, in the folder.
+    pub fn said(&self, arguments: &[&str]) -> Said {
+        let output = Command::new(binary()).args(arguments).current_dir(self.folder.path()).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        Said { success: output.status.success(), text }
+    }
+
     /// Starts `tutin` with these arguments, in the folder.
     pub fn start(&self, arguments: &[&str]) -> Hub {
         Hub::start(&binary(), arguments, self.folder.path())
     }
+}
+
+/// What a command said that has ended.
+pub struct Said {
+    /// Whether it ended well.
+    pub success: bool,
+    /// Its standard output, then its errors.
+    pub text: String,
 }
 
 /// A running `tutin`. Dropping it kills it; what it said is printed when the test has failed by then.

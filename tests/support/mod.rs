@@ -13,6 +13,7 @@ pub mod components;
 pub mod configuration;
 pub mod disk;
 pub mod hj212;
+pub mod hostile;
 pub mod hub;
 pub mod journal;
 pub mod lines;

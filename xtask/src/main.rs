@@ -16,7 +16,6 @@ mod plugins;
 mod process;
 mod setup;
 mod tidy;
-mod wasm_toolchain;
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "What the project needs done, one command each")]

@@ -1,99 +1,65 @@
-//! `cargo xtask plugins`: plugin crates become components in `target/plugins/NAME.wasm`.
+//! `cargo xtask plugins`: drivers become components in `target/plugins/NAME.wasm`.
 //!
-//! A plugin crate is a folder with a `Cargo.toml` in `plugins/` (but not the SDK) or in `tests/plugins/`. All are built in
-//! one run of cargo, which skips what has not changed; a component is encoded again only when its module is newer.
+//! A driver is a folder in `plugins/`, in `plugins/examples/` or in `tests/plugins/`. Crates of the workspace are built in
+//! one run of cargo, which skips what has not changed; a component is encoded again only when its module is newer. Examples in other
+//! languages are built one by one; one whose toolchain is missing is named and left out.
 
-use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use wit_component::{ComponentEncoder, DecodedWasm};
+use tutin_kit::rust::Crates;
+use tutin_kit::{Built, Error, Folder, Language, Places, component, rust};
 
-use crate::wasm_toolchain::Toolchain;
+use crate::setup;
 
-/// A component that is ready to be loaded.
-#[derive(Debug)]
-pub struct Built {
-    /// Name of the crate and of the plugin.
-    pub name: String,
-    /// `target/plugins/NAME.wasm`.
-    pub file: PathBuf,
-    /// Its size in bytes.
-    pub size: u64,
-    /// The interfaces that it imports, as `tutin:modbus/client@0.1.0`: the permissions that it asks for.
-    pub imports: Vec<String>,
-}
+/// Folders beside the drivers that are none.
+const NO_DRIVERS: [&str; 3] = ["sdk", "kit", "examples"];
 
-impl fmt::Display for Built {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Built { name, file, size, imports } = self;
-        write!(f, "{name}: {} ({} KiB), imports {}", file.display(), size / 1024, imports.join(" "))
-    }
-}
-
-/// Builds all plugins of the workspace at `root`, by name. Sets up what the build needs, or says what to install.
+/// Builds all drivers of the workspace at `root`, by name. Sets up what those in Rust need, or says what to install.
 pub fn build(root: &Path) -> anyhow::Result<Vec<Built>> {
-    let names = plugin_crates(root)?;
+    let mut drivers = Vec::new();
+    for parent in ["plugins", "plugins/examples", "tests/plugins"] {
+        drivers.extend(drivers_in(&root.join(parent))?);
+    }
+    drivers.sort_by(|a, b| a.name.cmp(&b.name));
     let target = target_dir(root);
-    let modules = Toolchain::find_or_install()?.build(root, &target, &names)?;
     let components = target.join("plugins");
-    fs::create_dir_all(&components).with_context(|| format!("cannot make {}", components.display()))?;
-    names.iter().map(|name| component(name, &modules, &components)).collect()
+    let (crates, others): (Vec<_>, Vec<_>) = drivers.into_iter().partition(|driver| driver.language == Language::Rust);
+    let packages: Vec<String> = crates.into_iter().map(|driver| driver.name).collect();
+    let crates = Crates { folder: root, checkout: root, target: &target, packages: &packages };
+    let modules = setup::wasm_toolchain()?.build(&crates)?;
+    let file = |name: &str| components.join(format!("{name}.wasm"));
+    let encoded = packages.iter().map(|name| component::encode(name, &rust::module(&modules, name), &file(name)));
+    let mut built = encoded.collect::<Result<Vec<_>, _>>()?;
+    for driver in others {
+        let scratch = target.join("wasm").join(&driver.name);
+        match driver.build(&Places { component: file(&driver.name), scratch }) {
+            Ok(component) => built.push(component),
+            Err(missing @ Error::Missing { .. }) => eprintln!("{}: not built: {missing}", driver.name),
+            Err(error) => return Err(error).context(driver.name),
+        }
+    }
+    Ok(built)
 }
 
 /// Where cargo puts what it builds.
 pub fn target_dir(root: &Path) -> PathBuf {
-    match std::env::var_os("CARGO_TARGET_DIR") {
-        Some(folder) => root.join(folder),
-        None => root.join("target"),
-    }
+    tutin_kit::checkout::target(root)
 }
 
-fn plugin_crates(root: &Path) -> anyhow::Result<Vec<String>> {
-    let mut names = Vec::new();
-    for parent in [root.join("plugins"), root.join("tests/plugins")] {
-        let entries = fs::read_dir(&parent).with_context(|| format!("cannot list {}", parent.display()))?;
-        for entry in entries {
-            let entry = entry?;
-            let name = entry.file_name().into_string().ok().context("a plugin's folder has no readable name")?;
-            if name != "sdk" && entry.path().join("Cargo.toml").is_file() {
-                names.push(name);
-            }
+fn drivers_in(parent: &Path) -> anyhow::Result<Vec<Folder>> {
+    let mut drivers = Vec::new();
+    for entry in fs::read_dir(parent).with_context(|| format!("cannot list {}", parent.display()))? {
+        let path = entry?.path();
+        if NO_DRIVERS.iter().any(|name| path.ends_with(name)) || !path.is_dir() {
+            continue;
+        }
+        match Folder::read(&path) {
+            Ok(driver) => drivers.push(driver),
+            Err(Error::NoDriver { .. }) => {}
+            Err(error) => bail!(error),
         }
     }
-    names.sort();
-    Ok(names)
-}
-
-fn component(name: &str, modules: &Path, components: &Path) -> anyhow::Result<Built> {
-    let module = modules.join(format!("{}.wasm", name.replace('-', "_")));
-    let file = components.join(format!("{name}.wasm"));
-    if !is_newer(&file, &module)? {
-        let core = fs::read(&module).with_context(|| format!("cannot read {}", module.display()))?;
-        let bytes = encode(&core).with_context(|| format!("{name} is not a plugin"))?;
-        // Renamed into place, so that a hub which loads it meanwhile never sees half a file.
-        let partial = components.join(format!("{name}.partial"));
-        fs::write(&partial, bytes).with_context(|| format!("cannot write {}", partial.display()))?;
-        fs::rename(&partial, &file).with_context(|| format!("cannot write {}", file.display()))?;
-    }
-    let bytes = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-    Ok(Built { name: name.to_owned(), size: bytes.len() as u64, imports: imports(&bytes)?, file })
-}
-
-fn is_newer(file: &Path, than: &Path) -> anyhow::Result<bool> {
-    let than = fs::metadata(than).with_context(|| format!("{} was not built", than.display()))?.modified()?;
-    Ok(fs::metadata(file).and_then(|file| file.modified()).is_ok_and(|file| file > than))
-}
-
-fn encode(core: &[u8]) -> anyhow::Result<Vec<u8>> {
-    ComponentEncoder::default().module(core)?.validate(true).encode()
-}
-
-fn imports(component: &[u8]) -> anyhow::Result<Vec<String>> {
-    let DecodedWasm::Component(resolve, world) = wit_component::decode(component)? else {
-        bail!("a package of interfaces, not a component");
-    };
-    let world = resolve.worlds.get(world).context("the component has no world")?;
-    Ok(world.imports.keys().map(|key| resolve.name_world_key(key)).collect())
+    Ok(drivers)
 }

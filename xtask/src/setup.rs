@@ -6,49 +6,71 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use tutin_kit::rust::{self, Toolchain};
+use tutin_kit::{javascript, python};
 
-use crate::wasm_toolchain::Toolchain;
 use crate::{plugins, process};
 
 /// What the interpreter of the tests needs: peers for Modbus (with its serial lines), OPC UA and Sparkplug, and numpy for the reference of
-/// the calculations. `cryptography` makes the certificates of a test and comes with `asyncua`.
-const PACKAGES: [&str; 5] =
-    ["pymodbus==3.16.1", "pyserial==3.5", "asyncua==2.1.0", "pysparkplug==0.6.1", "numpy==2.4.6"];
+/// the calculations. `cryptography` makes the certificates of a test and comes with `asyncua`. The last one builds drivers in Python.
+const PACKAGES: [&str; 6] =
+    ["pymodbus==3.16.1", "pyserial==3.5", "asyncua==2.1.0", "pysparkplug==0.6.1", "numpy==2.4.6", python::PACKAGE];
 
 /// The companion models of OPC UA as NodeSet2 files, for the OPC UA peer.
 const NODESETS: &str = "node-opcua-nodesets@2.182.0";
 const NODESETS_FILE: &str = "node_modules/node-opcua-nodesets/nodesets/Opc.Ua.Adi.NodeSet2.xml";
 
-/// Programs of the system that the tests start, each with the Debian package that has it.
+/// Programs of the system that builds and tests start, each with the Debian package that has it.
 const PROGRAMS: [(&str, &str); 4] =
     [("mosquitto", "mosquitto"), ("socat", "socat"), ("mbpoll", "mbpoll"), ("npm", "npm")];
 
+/// What builds drivers in C.
+const C: [&str; 2] = ["clang-19", "lld-19"];
+
 /// Everything: what builds need and what tests need.
 pub fn run(root: &Path) -> Result<()> {
-    Toolchain::find_or_install()?;
+    wasm_toolchain()?;
     components(root)?;
     let missing = PROGRAMS.iter().filter(|(program, _)| process::find(program).is_none());
     let mut packages: Vec<_> = missing.map(|(_, package)| *package).collect();
     if !process::succeeds(python().args(["-c", "import ensurepip, venv"])) {
         packages.push("python3-venv");
     }
+    if tutin_kit::c::Toolchain::find().is_err() {
+        packages.extend(C);
+    }
     install(&packages)?;
     python_packages(root)?;
-    nodesets(root)
+    node_packages(root)
 }
 
-fn nodesets(root: &Path) -> Result<()> {
+/// A Rust that builds drivers: what is there, else what could be installed, else an error that says what to install.
+pub fn wasm_toolchain() -> Result<Toolchain> {
+    let Err(missing) = Toolchain::find() else { return Ok(Toolchain::find()?) };
+    println!("installing the target {} with rustup", rust::TARGET);
+    let rustup = process::run(rust::clean(Command::new("rustup")).args(["target", "add", rust::TARGET]));
+    if rustup.is_ok() && Toolchain::find().is_ok() {
+        return Ok(Toolchain::find()?);
+    }
+    install(&rust::DEBIAN_PACKAGES).with_context(|| missing.to_string())?;
+    Ok(Toolchain::find()?)
+}
+
+/// One run of npm for all: it takes away what it is not told of.
+fn node_packages(root: &Path) -> Result<()> {
     let folder = plugins::target_dir(root).join("peers/node");
-    if folder.join(NODESETS_FILE).is_file() {
+    if folder.join(NODESETS_FILE).is_file() && folder.join(javascript::PROGRAM).is_file() {
         return Ok(());
     }
-    println!("installing {NODESETS} into {}", folder.display());
+    let packages = [NODESETS, javascript::PACKAGE];
+    println!("installing {} into {}", packages.join(" "), folder.display());
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let npm =
         ["install", "--no-save", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", "."];
-    let by_hand = format!("cd {} && npm {} {NODESETS}", folder.display(), npm.join(" "));
-    process::run(Command::new("npm").args(npm).arg(NODESETS).current_dir(&folder))
-        .with_context(|| format!("what the OPC UA peer serves is missing; to install it by hand: {by_hand}"))
+    let by_hand = format!("cd {} && npm {} {}", folder.display(), npm.join(" "), packages.join(" "));
+    process::run(Command::new("npm").args(npm).args(packages).current_dir(&folder)).with_context(|| {
+        format!("what the OPC UA peer serves and what builds drivers in JavaScript is missing; to install it by hand: {by_hand}")
+    })
 }
 
 /// The interpreter of the tests: of their peers in `tests/support` and of the reference of calculations.

@@ -54,12 +54,15 @@ impl LineBudget {
 impl bindings::tutin::log::log::Host for Guest {
     fn write(&mut self, level: u8, message: String) -> wasmtime::Result<()> {
         self.usage.host_call()?;
-        let Some(dropped) = self.lines.take(Instant::now()) else { return Ok(()) };
+        let Some(dropped) = self.lines.take(Instant::now()) else {
+            self.usage.meter().dropped_line();
+            return Ok(());
+        };
         let name = &*self.name;
         if dropped > 0 {
             warn!(plugin = name, "{dropped} log lines dropped (limits.log_lines_per_second)");
         }
-        let line = defuse(&message);
+        let line = defuse(&message, LINE_BYTES);
         match level {
             1 => error!(plugin = name, "{line}"),
             2 => warn!(plugin = name, "{line}"),
@@ -83,9 +86,9 @@ impl bindings::tutin::log::log::Host for Guest {
     }
 }
 
-/// One line without control characters, so that a plugin cannot forge lines or drive a terminal.
-fn defuse(message: &str) -> String {
-    let end = (0..=LINE_BYTES.min(message.len())).rev().find(|at| message.is_char_boundary(*at)).unwrap_or(0);
+/// One line without control characters, so that a plugin cannot forge lines or drive a terminal; at most so many bytes of the message.
+pub(crate) fn defuse(message: &str, most: usize) -> String {
+    let end = (0..=most.min(message.len())).rev().find(|at| message.is_char_boundary(*at)).unwrap_or(0);
     message.get(..end).unwrap_or_default().chars().fold(String::with_capacity(end), |mut line, c| {
         if c.is_control() {
             line.extend(c.escape_default())
@@ -102,8 +105,8 @@ mod tests {
 
     #[test]
     fn a_plugin_cannot_forge_a_second_line() {
-        assert_eq!(defuse("fine\n2026 ERROR forged\u{1b}[2J"), "fine\\n2026 ERROR forged\\u{1b}[2J");
-        assert_eq!(defuse(&"ж".repeat(4000)).len(), LINE_BYTES);
+        assert_eq!(defuse("fine\n2026 ERROR forged\u{1b}[2J", 100), "fine\\n2026 ERROR forged\\u{1b}[2J");
+        assert_eq!(defuse(&"ж".repeat(4000), LINE_BYTES).len(), LINE_BYTES);
     }
 
     #[test]

@@ -10,6 +10,7 @@
 mod connection;
 mod guest;
 pub mod log;
+mod meter;
 pub mod modbus;
 pub mod mqtt;
 pub mod opcua;
@@ -19,7 +20,9 @@ pub mod wire;
 
 pub use connection::{Addressing, Connection, Link, Plug, Surroundings, UNPLUGGED};
 pub use guest::Guest;
-pub use usage::{Overrun, TICK, Usage};
+pub use meter::{Figures, Meter};
+pub(crate) use usage::timed;
+pub use usage::{CallClock, Lane, Overrun, TICK, Usage};
 use wasmtime::component::{HasSelf, Linker};
 
 /// One interface that the host offers to plugins.

@@ -1,33 +1,60 @@
 //! How much of its limits a guest has used in the call that runs now.
+//!
+//! Computing time is the time for which the guest had a processor, as the system counts it for the thread: on a machine under load a
+//! guest that had no turn is not condemned, and time that the host spends on what the guest hands over counts as the guest's.
 
+use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rustix::time::{ClockId, clock_gettime};
 use thiserror::Error;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::meter::Meter;
 use crate::config::model::Limits;
 
-/// How often the engine's epoch advances. A call's computing time is counted in these.
-pub const TICK: Duration = Duration::from_millis(10);
+/// How often the engine's epoch advances: how long a guest may compute before others have their turn, and how exactly its computing time is
+/// held against the limit.
+pub const TICK: Duration = Duration::from_millis(5);
 
 /// The limit that a guest broke. Its text is what an administrator reads beside the parked device.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Overrun {
     /// Computing without end.
-    #[error("computed for more than {} ms in one call (limits.call)", .0.as_millis())]
+    #[error("computed for more than {} ms in one call ({})", .0.as_millis(), self.limit())]
     Call(Duration),
     /// Asking for too much memory.
-    #[error("asked for {asked} bytes of memory where {limit} are allowed (limits.memory)")]
+    #[error("asked for {asked} bytes of memory where {limit} are allowed ({})", self.limit())]
     Memory {
         /// What it would have had.
         asked: u64,
         /// What it may have.
         limit: u64,
     },
+    /// Asking for too large tables.
+    #[error("asked for {asked} elements in its tables where {limit} are allowed ({})", self.limit())]
+    TableElements {
+        /// What it would have had.
+        asked: u64,
+        /// What it may have.
+        limit: u64,
+    },
+    /// Holding too many handles.
+    #[error("held more than {} handles at once ({})", .0, self.limit())]
+    Handles(u32),
+    /// Being made of too many instances of modules, memories or tables.
+    #[error("is made of too much: {} ({})", .0, self.limit())]
+    Parts(String),
+    /// Handing over too much.
+    #[error("handed over more than {} bytes in one call ({})", .0, self.limit())]
+    Results(u64),
     /// Asking the host too often.
-    #[error("made more than {0} host calls in one call (limits.host_calls)")]
+    #[error("made more than {} host calls in one call ({})", .0, self.limit())]
     HostCalls(u32),
     /// Returning too much.
-    #[error("returned {returned} samples in one poll where {limit} are allowed (limits.samples)")]
+    #[error("returned {returned} samples in one poll where {limit} are allowed ({})", self.limit())]
     Samples {
         /// What it returned.
         returned: usize,
@@ -35,23 +62,123 @@ pub enum Overrun {
         limit: usize,
     },
     /// Waiting without end.
-    #[error("took longer than {} s for one call, waiting included (limits.wait)", .0.as_secs_f64())]
+    #[error("took longer than {} s for one call, waiting included ({})", .0.as_secs_f64(), self.limit())]
     Wait(Duration),
+}
+
+impl Overrun {
+    /// Name of the limit, as it is configured.
+    pub fn limit(&self) -> &'static str {
+        match self {
+            Overrun::Call(_) => "limits.call",
+            Overrun::Memory { .. } => "limits.memory",
+            Overrun::TableElements { .. } => "limits.table_elements",
+            Overrun::Handles(_) => "limits.handles",
+            Overrun::Parts(_) => "limits.parts",
+            Overrun::Results(_) => "limits.results",
+            Overrun::HostCalls(_) => "limits.host_calls",
+            Overrun::Samples { .. } => "limits.samples",
+            Overrun::Wait(_) => "limits.wait",
+        }
+    }
+}
+
+/// Where those guests take turns that compute for longer than a tick: at most half of the machine is theirs at any time.
+#[derive(Debug, Clone)]
+pub struct Lane(Arc<Semaphore>);
+
+impl Default for Lane {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Lane(Arc::new(Semaphore::new((cores / 2).max(1))))
+    }
+}
+
+impl Lane {
+    /// Lets the other tasks of the thread have a turn, and then waits for one in the lane.
+    pub(crate) fn turn(&self, clock: &Arc<CallClock>) -> impl Future<Output = ()> + Send + use<> {
+        let (lane, clock) = (Arc::clone(&self.0), Arc::clone(clock));
+        async move {
+            // The turn that the guest had ends here: waiting gives it back.
+            tokio::task::yield_now().await;
+            // The lane is never closed.
+            if let Ok(turn) = lane.acquire_owned().await {
+                *clock.turn.lock().unwrap_or_else(PoisonError::into_inner) = Some(turn);
+            }
+        }
+    }
+}
+
+/// Computing time of the call that runs now, shared by the guest's store and by whoever waits for the call.
+#[derive(Debug, Default)]
+pub struct CallClock {
+    /// Before the present stretch.
+    spent_ns: AtomicU64,
+    /// The thread's own time when the present stretch began.
+    began_ns: AtomicU64,
+    turn: Mutex<Option<OwnedSemaphorePermit>>,
+}
+
+impl CallClock {
+    /// Computing time of the call until now. Meant for the thread that the guest runs on.
+    fn computed(&self) -> Duration {
+        let stretch = thread_time().saturating_sub(self.began_ns.load(Ordering::Relaxed));
+        Duration::from_nanos(self.spent_ns.load(Ordering::Relaxed).saturating_add(stretch))
+    }
+
+    /// Computing time of all finished stretches.
+    pub(crate) fn spent(&self) -> Duration {
+        Duration::from_nanos(self.spent_ns.load(Ordering::Relaxed))
+    }
+
+    fn begin(&self) {
+        self.began_ns.store(thread_time(), Ordering::Relaxed);
+    }
+
+    fn end(&self) {
+        let stretch = thread_time().saturating_sub(self.began_ns.load(Ordering::Relaxed));
+        self.spent_ns.fetch_add(stretch, Ordering::Relaxed);
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+/// For how long this thread has had a processor, nanoseconds.
+fn thread_time() -> u64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    seconds.saturating_mul(1_000_000_000).saturating_add(u64::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// Waits for a call and times its stretches of computing. Whenever it waits it gives back its turn in the lane.
+pub(crate) async fn timed<F: Future>(call: F, clock: &CallClock) -> F::Output {
+    let mut call = std::pin::pin!(call);
+    std::future::poll_fn(|context| {
+        clock.begin();
+        let polled = call.as_mut().poll(context);
+        clock.end();
+        polled
+    })
+    .await
 }
 
 /// Counters of the call that runs now, and the limits that they are held against.
 #[derive(Debug)]
 pub struct Usage {
     limits: Limits,
-    ticks: u32,
-    waited: bool,
+    clock: Arc<CallClock>,
     host_calls: u32,
+    /// Computing time when the last host call began.
+    asked_at: Duration,
+    /// Computing time of the host, for what the guest waited for.
+    host_worked: Duration,
+    meter: Arc<Meter>,
 }
 
 impl Usage {
     /// Nothing used yet.
-    pub fn new(limits: Limits) -> Self {
-        Usage { limits, ticks: 0, waited: false, host_calls: 0 }
+    pub fn new(limits: Limits, meter: Arc<Meter>) -> Self {
+        let (asked_at, host_worked) = (Duration::ZERO, Duration::ZERO);
+        Usage { limits, clock: Arc::default(), host_calls: 0, asked_at, host_worked, meter }
     }
 
     /// The limits themselves.
@@ -59,35 +186,122 @@ impl Usage {
         &self.limits
     }
 
+    /// Where the figures of the device are kept.
+    pub fn meter(&self) -> &Arc<Meter> {
+        &self.meter
+    }
+
+    /// The clock of the call that runs now.
+    pub(crate) fn clock(&self) -> &Arc<CallClock> {
+        &self.clock
+    }
+
     /// A call into the guest begins.
     pub fn begin(&mut self) {
-        (self.ticks, self.waited, self.host_calls) = (0, false, 0);
+        (self.host_calls, self.asked_at, self.host_worked) = (0, Duration::ZERO, Duration::ZERO);
+        self.clock.spent_ns.store(0, Ordering::Relaxed);
     }
 
-    /// The guest calls the host.
+    /// The guest calls the host. What the host did to take over the arguments counts as the guest's computing.
     pub fn host_call(&mut self) -> Result<(), Overrun> {
+        self.meter.host_called();
         self.host_calls = self.host_calls.saturating_add(1);
-        if self.host_calls > self.limits.host_calls { Err(Overrun::HostCalls(self.limits.host_calls)) } else { Ok(()) }
-    }
-
-    /// The guest has waited for the outside world; the tick that it sees next is not its own.
-    pub fn waited(&mut self) {
-        self.waited = true;
-    }
-
-    /// The engine's epoch advanced while the guest computed. Only ticks that the guest itself ran through count, so that a
-    /// machine under load does not condemn a plugin that had no turn.
-    pub fn tick(&mut self) -> Result<(), Overrun> {
-        if std::mem::take(&mut self.waited) {
-            return Ok(());
+        if self.host_calls > self.limits.host_calls {
+            return Err(Overrun::HostCalls(self.limits.host_calls));
         }
-        self.ticks = self.ticks.saturating_add(1);
-        if TICK.saturating_mul(self.ticks) > self.limits.call { Err(Overrun::Call(self.limits.call)) } else { Ok(()) }
+        self.asked_at = self.clock.computed();
+        self.check(self.asked_at)
+    }
+
+    /// The guest has waited for the outside world; what the host computed for that is not the guest's.
+    pub fn waited(&mut self) {
+        self.host_worked += self.clock.computed().saturating_sub(self.asked_at);
+    }
+
+    /// The guest computes; fails when a tick more would be too much.
+    pub fn tick(&mut self) -> Result<(), Overrun> {
+        self.check(self.clock.computed())
+    }
+
+    fn check(&self, computed: Duration) -> Result<(), Overrun> {
+        let limit = self.limits.call;
+        if computed.saturating_sub(self.host_worked) + TICK > limit { Err(Overrun::Call(limit)) } else { Ok(()) }
     }
 
     /// The guest wants its memory to be this large.
     pub fn memory(&self, asked: u64) -> Result<(), Overrun> {
         let limit = self.limits.memory;
         if asked > limit { Err(Overrun::Memory { asked, limit }) } else { Ok(()) }
+    }
+
+    /// The guest wants its tables to be this large, all together.
+    pub fn table_elements(&self, asked: u64) -> Result<(), Overrun> {
+        let limit = u64::from(self.limits.table_elements);
+        if asked > limit { Err(Overrun::TableElements { asked, limit }) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn compute(length: Duration) {
+        let begin = thread_time();
+        while thread_time() - begin < length.as_nanos() as u64 {
+            std::hint::spin_loop();
+        }
+    }
+
+    #[tokio::test]
+    async fn only_time_with_a_processor_counts() {
+        let limits = Limits { call: Duration::from_millis(40), ..Limits::default() };
+        let mut usage = Usage::new(limits, Arc::default());
+        let clock = Arc::clone(usage.clock());
+        let call = async {
+            tokio::time::sleep(Duration::from_millis(60)).await;
+            let slept = usage.tick();
+            compute(Duration::from_millis(10));
+            let computed = usage.tick();
+            compute(Duration::from_millis(30));
+            (slept, computed, usage.tick())
+        };
+
+        let (slept, computed, too_much) = timed(call, &clock).await;
+
+        assert_eq!((slept, computed), (Ok(()), Ok(())));
+        assert_eq!(too_much, Err(Overrun::Call(Duration::from_millis(40))));
+        assert!(clock.spent() >= Duration::from_millis(40), "{:?}", clock.spent());
+    }
+
+    #[tokio::test]
+    async fn those_who_compute_for_long_take_turns_and_those_who_wait_hold_none() {
+        let lane = Lane(Arc::new(Semaphore::new(1)));
+        let (first, second) = (Arc::new(CallClock::default()), Arc::new(CallClock::default()));
+        timed(lane.turn(&first), &first).await;
+        assert_eq!(lane.0.available_permits(), 1, "a call that has ended holds its turn");
+
+        let held = timed(
+            async {
+                lane.turn(&first).await;
+                tokio::time::timeout(Duration::from_millis(10), lane.0.acquire()).await.is_err()
+            },
+            &second,
+        );
+
+        assert!(held.await, "two at once");
+    }
+
+    #[test]
+    fn every_limit_names_itself() {
+        let check = |overrun: Overrun| assert!(overrun.to_string().contains(overrun.limit()), "{overrun}");
+        check(Overrun::Call(TICK));
+        check(Overrun::Memory { asked: 2, limit: 1 });
+        check(Overrun::TableElements { asked: 2, limit: 1 });
+        check(Overrun::Handles(1));
+        check(Overrun::Parts(String::new()));
+        check(Overrun::Results(1));
+        check(Overrun::HostCalls(1));
+        check(Overrun::Samples { returned: 2, limit: 1 });
+        check(Overrun::Wait(TICK));
     }
 }

@@ -74,6 +74,7 @@ async fn findings(config: &Config) -> Vec<PluginFinding> {
         match finding {
             Finding::Points(points) => PluginFinding::Points { device, points },
             Finding::Plugin(message) => fault(&format!("plugins.{plugin}.file"), message),
+            Finding::Pin(message) => fault(&format!("plugins.{plugin}.digest"), message),
             Finding::Grants(message) => fault(&format!("devices.{device}.plugin"), message),
             Finding::Settings(message) => fault(&format!("devices.{device}.settings"), message),
             Finding::Device(message) => fault(&format!("devices.{device}"), message),
@@ -83,10 +84,10 @@ async fn findings(config: &Config) -> Vec<PluginFinding> {
 }
 
 /// The hub's own cache where there is one, so that a check writes nothing beside a configuration that was never run.
-fn loader_for_checks(config: &Config) -> Result<Loader, crate::hub::HubError> {
+fn loader_for_checks(config: &Config) -> anyhow::Result<Loader> {
     let state = &config.hub.state;
-    let folder: PathBuf = if state.is_dir() { state.clone() } else { std::env::temp_dir().join("tutin-check") };
-    crate::hub::loader(&folder)
+    let folder = if state.is_dir() { state.clone() } else { super::plugin::state()? };
+    Ok(crate::hub::loader(&folder)?.within(&config.loading))
 }
 
 fn fault(path: &str, message: String) -> PluginFinding {

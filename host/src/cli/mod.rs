@@ -30,21 +30,22 @@ use clap::{Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
+use crate::plugin::Compiler;
+
 /// Signals within this time are one.
 const ONE_PRESS: Duration = Duration::from_millis(500);
+
+/// What libraries may log when nothing is asked for.
+const LIBRARIES: &str = "wasmtime=warn,cranelift=warn,opcua_client=off,opcua_core=off,opcua_crypto=off,opcua_types=off";
 
 /// Integration hub for automated emission monitoring.
 #[derive(Debug, Parser)]
 #[command(name = "tutin", version, arg_required_else_help = true)]
 pub struct Arguments {
-    /// What is logged: error, warn, info, debug, trace, or per module as in `warn,tutin::sink=debug`. Logs go to standard error.
-    #[arg(
-        long,
-        global = true,
-        env = "TUTIN_LOG",
-        default_value = "info,wasmtime=warn,cranelift=warn,opcua_client=off,opcua_core=off,opcua_crypto=off,opcua_types=off"
-    )]
-    log: String,
+    /// What is logged: error, warn, info, debug, trace, or per module as in `warn,tutin::sink=debug`. Logs go to standard error. Default: info;
+    /// error while cases are played.
+    #[arg(long, global = true, env = "TUTIN_LOG")]
+    log: Option<String>,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -93,12 +94,29 @@ enum Verb {
     Plugin(plugin::Command),
     /// Run a simulated analyzer or authority until Ctrl-C.
     Simulate(simulate::SimulateArgs),
+    /// What this program calls itself with, to compile a plugin.
+    #[command(name = Compiler::VERB, hide = true)]
+    CompilePlugin {
+        /// Processor time, seconds.
+        seconds: u64,
+        /// Memory, bytes.
+        memory: u64,
+    },
 }
 
 impl Arguments {
     /// Carries out the command.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        let filter = EnvFilter::try_new(&self.log).context("--log")?;
+        // Before there are threads and logs, which it needs none of.
+        if let Verb::CompilePlugin { seconds, memory } = self.verb {
+            return Ok(Compiler::serve(seconds, memory));
+        }
+        Compiler::is_this_program();
+        let usual = match &self.verb {
+            Verb::Plugin(command) => command.usual_log(),
+            _ => "info",
+        };
+        let filter = EnvFilter::try_new(self.log.unwrap_or_else(|| format!("{usual},{LIBRARIES}"))).context("--log")?;
         tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(std::io::stderr)
@@ -128,7 +146,8 @@ impl Arguments {
                 Verb::Backup(arguments) => backup::run(arguments).await,
                 Verb::PublicKey(arguments) => backup::public_key(arguments).await,
                 Verb::Opcua(command) => opcua::run(command).await,
-                Verb::Plugin(command) => plugin::run(command).await,
+                Verb::Plugin(command) => plugin::run(command, shutdown).await,
+                Verb::CompilePlugin { seconds, memory } => Ok(Compiler::serve(seconds, memory)),
                 Verb::Simulate(arguments) => {
                     simulate::run(arguments, shutdown).await?;
                     Ok(ExitCode::SUCCESS)

@@ -82,7 +82,7 @@ pub async fn run(arguments: Arguments, shutdown: CancellationToken) -> anyhow::R
 }
 
 /// Time of day, direction, bytes in groups of two, meaning.
-fn line(frame: &TracedFrame) -> String {
+pub(super) fn line(frame: &TracedFrame) -> String {
     let time = frame.at.to_string();
     let time = time.split_once('T').map_or(time.as_str(), |(_, time)| time.trim_end_matches('Z'));
     let arrow = match frame.direction {

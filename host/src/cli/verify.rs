@@ -12,8 +12,8 @@ use clap::Args;
 
 use super::output::say;
 use crate::journal::chain::Hash;
-use crate::journal::key::PublicKey;
 use crate::journal::verify::{self, Options, Progress, Report};
+use crate::key::PublicKey;
 
 /// Arguments of `tutin verify`.
 #[derive(Debug, Clone, Args)]

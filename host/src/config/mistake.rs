@@ -37,6 +37,12 @@ pub(crate) enum Mistake {
     PlainSecret,
     #[error("the secret cannot be read from {reference}: {cause}")]
     UnreadableSecret { reference: String, cause: String },
+    #[error("the key cannot be used: {cause}")]
+    UnusableKey { cause: String },
+    #[error("it is the key of {other:?} already")]
+    SameKey { other: String },
+    #[error("no key is trusted, so that no plugin could run")]
+    NobodyTrusted,
     #[error("expected either env or file, found {found}")]
     SecretReference { found: String },
     #[error("{longest_key} = {longest} is under {shortest_key} = {shortest}")]
@@ -157,6 +163,9 @@ impl Mistake {
                 Some("name where it is kept: { env = \"VARIABLE\" } or { file = \"path\" }".to_owned())
             }
             Mistake::SecretReference { .. } => Some("write { env = \"VARIABLE\" } or { file = \"path\" }".to_owned()),
+            Mistake::NobodyTrusted => {
+                Some("name who may sign plugins, as in [trust.keys] vendor = { file = \"vendor.pub\" }".to_owned())
+            }
             Mistake::BlockDoesNotDivideDay { .. } => {
                 Some("blocks must end at midnight, as with 1min, 20min, 30min or 1h".to_owned())
             }

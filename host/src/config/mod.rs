@@ -28,6 +28,7 @@ mod section;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod trust;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -125,7 +126,9 @@ fn finished(mut draft: Draft, text: String) -> Option<Config> {
         hub: draft.hub?,
         journal: draft.journal?,
         limits: draft.limits?,
+        loading: draft.loading?,
         links: draft.links,
+        trust: draft.trust?,
         plugins: draft.plugins,
         devices: draft.devices,
         rule_sets: draft.rule_sets,

@@ -15,6 +15,7 @@ pub use crate::config::link::{
     OpcUaPolicy, Parity, Reconnect, SerialPort, StreamLink, TcpPeer, Tls, Wire,
 };
 use crate::config::secret::Secret;
+pub use crate::config::trust::{Plugin, Trust};
 use crate::status_table::StatusTable;
 
 /// Name of a section's member, as in `[devices.NAME]`.
@@ -29,8 +30,12 @@ pub struct Config {
     pub journal: Journal,
     /// `[limits]`
     pub limits: Limits,
+    /// `[loading]`
+    pub loading: Loading,
     /// `[links.*]`
     pub links: BTreeMap<Name, Link>,
+    /// `[trust]`
+    pub trust: Trust,
     /// `[plugins.*]`
     pub plugins: BTreeMap<Name, Plugin>,
     /// `[devices.*]`
@@ -79,6 +84,18 @@ pub struct Limits {
     pub log_lines_per_second: u32,
     /// Samples in one poll. Default 100,000, 1 to 1,000,000.
     pub samples: usize,
+    /// Samples a second; a device that brings more is held back. Default 100,000, 1 to 100,000,000.
+    pub samples_per_second: u32,
+    /// Bytes that one call may hand over to the host. Default 16 MiB, 64 KiB to 1 GiB.
+    pub results: u64,
+    /// Bytes of a snapshot that is kept. Default 1 MiB, 0 B to 64 MiB.
+    pub snapshot: u64,
+    /// Handles of links and resources at once. Default 1,000, 1 to 100,000.
+    pub handles: u32,
+    /// Elements of all tables of one instance. Default 100,000, 1 to 10,000,000.
+    pub table_elements: u32,
+    /// Restarts in a row before the device is parked. Default 10, 0 to 1,000.
+    pub restarts: u32,
 }
 
 impl Default for Limits {
@@ -90,15 +107,41 @@ impl Default for Limits {
             host_calls: 1_000,
             log_lines_per_second: 20,
             samples: 100_000,
+            samples_per_second: 100_000,
+            results: 16 << 20,
+            snapshot: 1 << 20,
+            handles: 1_000,
+            table_elements: 100_000,
+            restarts: 10,
         }
     }
 }
 
-/// A plugin's file.
+/// What loading a plugin's file may cost, before anything of it runs.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Plugin {
-    /// Path of the component, relative to the configuration file that names it.
-    pub file: PathBuf,
+pub struct Loading {
+    /// Size of the file, bytes. Default 64 MiB, 64 KiB to 1 GiB.
+    pub file: u64,
+    /// Functions, types, imports, exports, instances and the like, all together. Default 500,000, 1,000 to 100,000,000.
+    pub items: u64,
+    /// Size of one function, bytes. Default 1 MiB, 4 KiB to 16 MiB.
+    pub function: u64,
+    /// Time for compiling it. Default 2 min, 1 s to 1 h.
+    pub compile: Duration,
+    /// Memory for compiling it, bytes. Default 4 GiB, 256 MiB to 64 GiB.
+    pub compile_memory: u64,
+}
+
+impl Default for Loading {
+    fn default() -> Self {
+        Loading {
+            file: 64 << 20,
+            items: 500_000,
+            function: 1 << 20,
+            compile: Duration::from_secs(120),
+            compile_memory: 4 << 30,
+        }
+    }
 }
 
 /// An instrument behind a link.

@@ -66,6 +66,8 @@ pub enum Request {
         /// Its arguments.
         arguments: String,
     },
+    /// Say what plugins have used.
+    Figures,
     /// Read the configuration files again and go over to them.
     Reload {
         /// The files, whole paths, in their order: they must be those that the hub reads.
@@ -221,6 +223,7 @@ impl Hub {
             Request::Command { device, command, arguments } => {
                 self.command(&device, &command, &arguments).await.map_err(|error| super::describe(&error))
             }
+            Request::Figures => serde_json::to_string(&self.figures()).map_err(|error| error.to_string()),
             Request::Resend { ref sink, .. } if !self.config.sinks.contains_key(sink) => {
                 let known: Vec<&str> = self.config.sinks.keys().map(String::as_str).collect();
                 Err(format!("no sink {sink} in the running configuration; there is: {}", known.join(", ")))
@@ -261,9 +264,11 @@ async fn in_journal(journal: &Journal, request: Request) -> Result<String, Journ
             }
             Ok(count.to_string())
         }
-        Request::Command { .. } | Request::Acknowledge { .. } | Request::Reload { .. } | Request::Trace { .. } => {
-            Err(JournalError::NoHub)
-        }
+        Request::Command { .. }
+        | Request::Acknowledge { .. }
+        | Request::Figures
+        | Request::Reload { .. }
+        | Request::Trace { .. } => Err(JournalError::NoHub),
     }
 }
 

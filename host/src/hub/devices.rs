@@ -1,7 +1,7 @@
 //! The devices of a hub: their plugins are loaded, they start, stop, and go over to other drivers.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -13,90 +13,90 @@ use super::units::{DeviceKey, DeviceUnit};
 use super::watch::Stamp;
 use super::{Applied, DEVICE_STOP, Hub, HubError, describe};
 use crate::config::model::{self, Config, Name};
-use crate::journal::Event;
 use crate::plugin::{LoadError, Loader, Plugin};
 
-/// The plugins of a hub, by their files.
+/// The plugins of a hub, by what the configuration says of them.
 pub(super) struct Plugins {
     loader: Loader,
-    loaded: BTreeMap<PathBuf, Loaded>,
+    loaded: BTreeMap<model::Plugin, Loaded>,
 }
 
 /// A file, and what was made of it.
 struct Loaded {
     /// How the file was when it was read last.
     stamp: Option<Stamp>,
+    /// Who was trusted then.
+    trust: model::Trust,
     plugin: Result<Arc<Plugin>, Arc<LoadError>>,
 }
 
-/// Files that changed and cannot be loaded, with the reason. What was loaded of them before runs on.
-pub(super) type Unloadable = BTreeMap<PathBuf, String>;
+/// Plugins that cannot be loaded as they are now, with the reason. What was loaded of them before runs on.
+pub(super) type Unloadable = BTreeMap<model::Plugin, String>;
 
 impl Plugins {
     pub(super) fn new(loader: Loader) -> Self {
         Plugins { loader, loaded: BTreeMap::new() }
     }
 
-    fn get(&self, file: &Path) -> Option<&Result<Arc<Plugin>, Arc<LoadError>>> {
-        self.loaded.get(file).map(|loaded| &loaded.plugin)
+    pub(super) fn get(&self, plugin: &model::Plugin) -> Option<&Result<Arc<Plugin>, Arc<LoadError>>> {
+        self.loaded.get(plugin).map(|loaded| &loaded.plugin)
     }
 
     /// How a file was when it was read last.
-    pub(super) fn stamp(&self, file: &Path) -> Option<Stamp> {
-        self.loaded.get(file).and_then(|loaded| loaded.stamp)
+    pub(super) fn stamp(&self, plugin: &model::Plugin) -> Option<Stamp> {
+        self.loaded.get(plugin).and_then(|loaded| loaded.stamp)
     }
 
-    /// Reads a file if it is not the one that is loaded. Returns the plugin, if another one came of it than before.
-    async fn read(&mut self, file: &Path) -> Result<Option<Arc<Plugin>>, String> {
-        let (loader, path) = (self.loader.clone(), file.to_owned());
-        let known = self.loaded.get(file).map(|loaded| (loaded.stamp, loaded.plugin.is_ok()));
+    /// Reads a file if it is not the one that is loaded, or others are trusted now. Returns the plugin, if another one came of it than before.
+    async fn read(
+        &mut self,
+        name: &str,
+        key: &model::Plugin,
+        trust: &model::Trust,
+    ) -> Result<Option<Arc<Plugin>>, String> {
+        let (loader, of, whom) = (self.loader.clone(), key.clone(), trust.clone());
+        let (name, file) = (name.to_owned(), key.file.clone());
+        let before = self.loaded.get(key);
+        let is_judged_alike = before.is_some_and(|loaded| loaded.trust == *trust);
+        let known = before.filter(|loaded| is_judged_alike && loaded.plugin.is_ok()).map(|loaded| loaded.stamp);
         let read = tokio::task::spawn_blocking(move || {
-            let stamp = Stamp::of(&path);
-            let is_known = stamp.is_some() && known == Some((stamp, true));
-            (stamp, (!is_known).then(|| loader.load(&path)))
+            let stamp = Stamp::of(&file);
+            let is_known = stamp.is_some() && known == Some(stamp);
+            (stamp, (!is_known).then(|| loader.load_trusted(&name, &of, &whom)))
         });
-        let (stamp, Some(plugin)) = read.await.map_err(|error| error.to_string())? else { return Ok(None) };
-        let before = self.loaded.get(file).and_then(|loaded| loaded.plugin.as_ref().ok()).cloned();
-        match (plugin, before) {
-            (Ok(plugin), Some(before)) if plugin.digest == before.digest => {
-                self.loaded.insert(file.to_owned(), Loaded { stamp, plugin: Ok(before) });
-                Ok(None)
+        let (stamp, Some(read)) = read.await.map_err(|error| error.to_string())? else { return Ok(None) };
+        let before = self.loaded.get(key).and_then(|loaded| loaded.plugin.as_ref().ok()).cloned();
+        let (plugin, answer) = match (read, before) {
+            (Ok(plugin), Some(before)) if plugin.digest == before.digest && plugin.signer == before.signer => {
+                (Ok(before), Ok(None))
             }
-            (Ok(plugin), _) => {
-                self.loaded.insert(file.to_owned(), Loaded { stamp, plugin: Ok(Arc::clone(&plugin)) });
-                Ok(Some(plugin))
-            }
-            (Err(error), Some(before)) => {
-                self.loaded.insert(file.to_owned(), Loaded { stamp, plugin: Ok(before) });
-                Err(describe(&error))
-            }
-            (Err(error), None) => {
+            (Ok(plugin), _) => (Ok(Arc::clone(&plugin)), Ok(Some(plugin))),
+            // The file is another one, and it is not taken. One that nobody trusts any more is something else.
+            (Err(error), Some(before)) if is_judged_alike => (Ok(before), Err(describe(&error))),
+            (Err(error), _) => {
                 let text = describe(&error);
-                self.loaded.insert(file.to_owned(), Loaded { stamp, plugin: Err(Arc::new(error)) });
-                Err(text)
+                (Err(Arc::new(error)), Err(text))
             }
-        }
+        };
+        self.loaded.insert(key.clone(), Loaded { stamp, trust: trust.clone(), plugin });
+        answer
     }
 }
 
 impl Hub {
-    /// Loads the plugins that are not loaded yet, or whose files are others now. One that cannot be loaded costs its own devices and nothing
-    /// else; where it ran before, it runs on.
+    /// Loads the plugins that are not loaded yet, or whose files are others now, and all of them when others are trusted than before. One that
+    /// cannot be loaded costs its own devices and nothing else; where it ran before, it runs on unless it is trusted no more.
     pub(super) async fn load_plugins(&mut self, next: &Config) -> Result<Unloadable, HubError> {
         let mut unloadable = Unloadable::new();
-        for (name, model::Plugin { file }) in &next.plugins {
-            match self.plugins.read(file).await {
+        for (name, key) in &next.plugins {
+            match self.plugins.read(name, key, &next.trust).await {
                 Ok(None) => {}
-                Ok(Some(plugin)) => {
-                    info!(plugin = name, "loaded {}, sha256 {}", file.display(), plugin.digest);
-                    let (file, digest) = (file.display().to_string(), plugin.digest.clone());
-                    self.journal.event(Event::Plugin { plugin: name.clone(), file, digest }).await?;
-                }
+                Ok(Some(plugin)) => self.record_plugin(next, name, &plugin).await?,
                 Err(reason) => {
-                    let runs_on = matches!(self.plugins.get(file), Some(Ok(_)));
+                    let runs_on = matches!(self.plugins.get(key), Some(Ok(_)));
                     let then = if runs_on { "; the one that was loaded before runs on" } else { "" };
                     error!(plugin = name, "{reason}{then}");
-                    unloadable.insert(file.clone(), reason);
+                    unloadable.insert(key.clone(), reason);
                 }
             }
         }
@@ -107,9 +107,14 @@ impl Hub {
         let plugins = &self.plugins;
         let stays = |name: &Name, unit: &DeviceUnit| {
             let Some(key) = DeviceKey::of(next, name) else { return false };
-            let can_run = matches!(plugins.get(&key.plugin.file), Some(Ok(_)));
+            let can_run = matches!(plugins.get(&key.plugin), Some(Ok(_)));
+            let is_trusted = can_run || unit.last.key.plugin != key.plugin;
             // One without a task waits for its plugin and for nothing else.
-            if unit.runs() { unit.last.key.can_become(name, &key) } else { unit.last.key == key && !can_run }
+            if unit.runs() {
+                unit.last.key.can_become(name, &key) && is_trusted
+            } else {
+                unit.last.key == key && !can_run
+            }
         };
         let gone: Vec<Name> =
             self.devices.iter().filter(|(name, unit)| !stays(name, unit)).map(|(name, _)| name.clone()).collect();
@@ -130,7 +135,7 @@ impl Hub {
             }
             let Some(key) = DeviceKey::of(next, name) else { continue };
             let connection = self.links.connect(&key.device.link, &key.link, &self.journal);
-            let plugin = self.plugins.get(&key.plugin.file);
+            let plugin = self.plugins.get(&key.plugin);
             let outlet = HubOutlet::new(self.journal.clone(), Arc::clone(&self.live));
             let unit =
                 DeviceUnit::start(name, key, plugin, &connection, outlet, self.journal.clone(), self.unheard_since);
@@ -149,13 +154,13 @@ impl Hub {
         let (mut ordered, mut refused) = (Vec::new(), Vec::new());
         for (name, unit) in self.devices.iter_mut().filter(|(_, unit)| unit.runs()) {
             let Some(key) = DeviceKey::of(next, name) else { continue };
-            let file = key.plugin.file.clone();
-            let swapped = match (unloadable.get(&file), self.plugins.get(&file)) {
+            let plugin = key.plugin.clone();
+            let swapped = match (unloadable.get(&plugin), self.plugins.get(&plugin)) {
                 (Some(reason), _) => Err(reason.clone()),
                 (None, Some(Ok(plugin))) if unit.last.key == key && unit.last.digest == plugin.digest => continue,
                 (None, Some(Ok(plugin))) => unit.swap(name, key, Arc::clone(plugin)),
                 (None, Some(Err(error))) => Err(describe(&**error)),
-                (None, None) => Err(format!("plugin file {} is not loaded", file.display())),
+                (None, None) => Err(format!("plugin file {} is not loaded", plugin.file.display())),
             };
             match swapped {
                 Ok(order) => ordered.push(self.swaps.follow(order, &self.journal)),
@@ -175,7 +180,7 @@ impl Hub {
         touched.plugins.retain(|_, plugin| files.contains(&plugin.file));
         // What cannot be loaded has been told, and changes nothing.
         let unloadable = self.load_plugins(&touched).await?;
-        touched.plugins.retain(|_, plugin| !unloadable.contains_key(&plugin.file));
+        touched.plugins.retain(|_, plugin| !unloadable.contains_key(plugin));
         let mut applied = Applied::default();
         self.start_loadable(&mut applied);
         self.swap_devices(&touched, &unloadable, &mut applied).await?;
@@ -188,7 +193,7 @@ impl Hub {
     /// Starts those that waited for a plugin that can be loaded.
     fn start_loadable(&mut self, applied: &mut Applied) {
         let plugins = &self.plugins;
-        let waits = |unit: &DeviceUnit| !unit.runs() && matches!(plugins.get(&unit.last.key.plugin.file), Some(Ok(_)));
+        let waits = |unit: &DeviceUnit| !unit.runs() && matches!(plugins.get(&unit.last.key.plugin), Some(Ok(_)));
         self.devices.retain(|_, unit| !waits(unit));
         let config = self.config.clone();
         self.start_devices(&config, applied);

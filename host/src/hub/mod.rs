@@ -12,9 +12,11 @@ pub mod control;
 mod derivation;
 mod devices;
 mod error;
+mod figures;
 mod links;
 pub mod offline;
 mod outlet;
+mod plugins;
 mod queue;
 pub mod recompute;
 mod reviser;
@@ -48,6 +50,7 @@ use assignments::{assignments, watched};
 use derivation::Derivation;
 use devices::Plugins;
 pub use error::{CommandError, ControlError, HubError};
+pub use figures::DeviceFigures;
 use links::Links;
 pub use links::pki;
 use outlet::LiveRoutes;
@@ -98,7 +101,7 @@ impl Hub {
         let (journal, writer) = Journal::open(&file, &config.journal, derivation.clone())?;
         let live = Arc::new(LiveRoutes::new(&config.hub.name));
         let mut hub = Hub {
-            plugins: Plugins::new(loader(&config.hub.state)?),
+            plugins: Plugins::new(loader(&config.hub.state)?.within(&config.loading)),
             swaps: Swaps::default(),
             config: nothing_yet(&config),
             reviser: Reviser::start(journal.clone(), derivation.clone(), config.hub.revise_after),

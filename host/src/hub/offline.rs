@@ -1,15 +1,14 @@
 //! What plugins say of a configuration when nothing is connected: refusals, settings that do not fit, points.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::capability::{Connection, Plug, Surroundings};
 use crate::config::model::{Config, Name};
-use crate::hub::describe;
 use crate::hub::links::surroundings;
 use crate::hub::units::DeviceKey;
-use crate::plugin::{self, Failure, Loader, OpenError, Plugin};
+use crate::hub::{describe, plugins};
+use crate::plugin::{self, Failure, LoadError, Loader, OpenError, Plugin};
 use crate::reading::Point;
 
 /// What came of opening one device.
@@ -19,6 +18,8 @@ pub enum Finding {
     Points(Vec<Point>),
     /// The plugin's file cannot be used.
     Plugin(String),
+    /// It is not the file that the configuration pins.
+    Pin(String),
     /// The plugin asks for more than the device is granted.
     Grants(String),
     /// The settings do not fit.
@@ -29,21 +30,19 @@ pub enum Finding {
 
 /// Opens every device of the configuration without its link.
 pub async fn open_devices(config: &Config, loader: &Loader) -> BTreeMap<Name, Finding> {
-    let mut plugins: BTreeMap<PathBuf, Result<Arc<Plugin>, String>> = BTreeMap::new();
+    let mut loaded: BTreeMap<&Name, Result<Arc<Plugin>, LoadError>> = BTreeMap::new();
     let mut findings = BTreeMap::new();
     let surroundings = surroundings(config, Plug::Out);
-    for name in config.devices.keys() {
+    for (name, device) in &config.devices {
         let Some(key) = DeviceKey::of(config, name) else { continue };
-        let file = &key.plugin.file;
-        if !plugins.contains_key(file) {
-            let (loader, path) = (loader.clone(), file.clone());
-            let loaded =
-                tokio::task::spawn_blocking(move || loader.load(&path).map_err(|error| describe(&error))).await;
-            plugins.insert(file.clone(), loaded.unwrap_or_else(|error| Err(error.to_string())));
+        if !loaded.contains_key(&device.plugin) {
+            let Some(plugin) = plugins::load(loader, config, &device.plugin).await else { continue };
+            loaded.insert(&device.plugin, plugin);
         }
-        let finding = match plugins.get(file) {
+        let finding = match loaded.get(&device.plugin) {
             Some(Ok(plugin)) => open(name, &key, plugin, &surroundings).await,
-            Some(Err(error)) => Finding::Plugin(error.clone()),
+            Some(Err(error)) if error.is_other_digest() => Finding::Pin(describe(error)),
+            Some(Err(error)) => Finding::Plugin(describe(error)),
             None => continue,
         };
         findings.insert(name.clone(), finding);

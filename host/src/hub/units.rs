@@ -14,7 +14,7 @@ use super::error::CommandError;
 use super::outlet::HubOutlet;
 use super::queue::JournalQueue;
 use super::swapping::Order;
-use crate::capability::{Addressing, Connection, Link, READING};
+use crate::capability::{Addressing, Connection, Link, Meter, READING};
 use crate::config::model::{self, Config};
 use crate::journal::{DevicePhase, Event, Journal};
 use crate::plugin::device::{self, Command, DeviceStatus, Phase};
@@ -95,6 +95,7 @@ impl DeviceKey {
             link_type: self.link.type_name(),
             granted: self.granted(),
             limits: self.device.limits.clone(),
+            meter: Arc::default(),
             backfill: self.device.backfill,
             unheard_since,
             interval: self.device.interval,
@@ -137,6 +138,8 @@ pub struct DeviceUnit {
     pub stop: CancellationToken,
     pub status: watch::Receiver<DeviceStatus>,
     pub commands: mpsc::Sender<Command>,
+    /// What its plugin has used.
+    pub meter: Arc<Meter>,
     task: Option<JoinHandle<()>>,
 }
 
@@ -157,10 +160,11 @@ impl DeviceUnit {
         let stop = CancellationToken::new();
         tokio::spawn(record_phases(name.to_owned(), shown.clone(), journal));
         let mut last = Given { key, digest: String::new() };
-        let (mut task, key) = (None, &last.key);
+        let (mut task, mut meter, key) = (None, Arc::default(), &last.key);
         let reason = match plugin {
             Some(Ok(plugin)) => {
                 let spec = key.spec(name, Arc::clone(plugin), connection, unheard_since);
+                meter = Arc::clone(&spec.meter);
                 last.digest.clone_from(&plugin.digest);
                 task = Some(tokio::spawn(device::run(spec, Arc::new(outlet), inbox, orders, status, stop.clone())));
                 None
@@ -173,7 +177,7 @@ impl DeviceUnit {
             status.send_modify(|status| status.phase = Phase::Parked(reason));
         }
         let given = BTreeMap::from([(0, last.clone())]);
-        DeviceUnit { last, generation: 0, given, swaps, stop, status: shown, commands, task }
+        DeviceUnit { last, generation: 0, given, swaps, stop, status: shown, commands, meter, task }
     }
 
     /// Whether it has a task.
@@ -185,7 +189,8 @@ impl DeviceUnit {
     pub fn swap(&mut self, name: &str, key: DeviceKey, plugin: Arc<Plugin>) -> Result<Order, String> {
         let (news, told) = mpsc::channel(NEWS);
         let (generation, after) = (self.generation + 1, plugin.digest.clone());
-        let spec = key.spec_over(name, plugin, BTreeMap::new(), None);
+        let mut spec = key.spec_over(name, plugin, BTreeMap::new(), None);
+        spec.meter = Arc::clone(&self.meter);
         let swap = Swap { generation, spec, news };
         self.swaps.try_send(swap).map_err(|_| format!("{SWAPS} changes wait for its poll to end"))?;
         let before = self.settle().digest;

@@ -8,10 +8,18 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::{Hub, HubError};
+use crate::plugin::trust::signature_file;
 
 /// What tells one version of a file from another without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp {
+    component: Mark,
+    /// Its signature may come after it.
+    signature: Option<Mark>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Mark {
     size: u64,
     modified: Option<SystemTime>,
     identity: u64,
@@ -27,12 +35,18 @@ pub struct Watch {
 impl Stamp {
     /// The file as it is now; `None`: there is none that can be looked at.
     pub(super) fn of(file: &Path) -> Option<Self> {
+        Some(Stamp { component: Mark::of(file)?, signature: Mark::of(&signature_file(file)) })
+    }
+}
+
+impl Mark {
+    fn of(file: &Path) -> Option<Self> {
         let metadata = std::fs::metadata(file).ok()?;
         #[cfg(unix)]
         let identity = std::os::unix::fs::MetadataExt::ino(&metadata);
         #[cfg(not(unix))]
         let identity = 0;
-        Some(Stamp { size: metadata.len(), modified: metadata.modified().ok(), identity })
+        Some(Mark { size: metadata.len(), modified: metadata.modified().ok(), identity })
     }
 }
 
@@ -60,7 +74,7 @@ impl Watch {
 impl Hub {
     /// Looks at the plugin files; devices whose plugin changed go over to it. To be called once a second or so.
     pub async fn look(&mut self, watch: &mut Watch) -> Result<(), HubError> {
-        let files = self.config.plugins.values().map(|plugin| (plugin.file.clone(), self.plugins.stamp(&plugin.file)));
+        let files = self.config.plugins.values().map(|plugin| (plugin.file.clone(), self.plugins.stamp(plugin)));
         let files: BTreeMap<PathBuf, Option<Stamp>> = files.collect();
         let mut looking = std::mem::take(watch);
         let looked = tokio::task::spawn_blocking(move || {
@@ -78,7 +92,7 @@ mod tests {
     use super::*;
 
     fn stamp(size: u64) -> Option<Stamp> {
-        Some(Stamp { size, modified: None, identity: 1 })
+        Some(Stamp { component: Mark { size, modified: None, identity: 1 }, signature: None })
     }
 
     #[test]

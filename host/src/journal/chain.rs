@@ -18,8 +18,8 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use super::key::SigningKey;
-use crate::notation::hex;
+use crate::key::SigningKey;
+use crate::notation::{hex, unhex};
 use crate::time::Timestamp;
 
 /// SHA-256 of an entry and, through it, of all before it.
@@ -116,15 +116,6 @@ impl End {
     pub fn sign(&self, seal: Seal, key: &SigningKey) -> [u8; 64] {
         key.sign(&self.message(seal))
     }
-}
-
-/// The bytes of hexadecimal digits.
-pub fn unhex(text: &str) -> Option<Vec<u8>> {
-    let text = text.trim();
-    if !text.len().is_multiple_of(2) || !text.is_ascii() {
-        return None;
-    }
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::ErrorCode;
 use thiserror::Error;
 
-use super::key::KeyError;
+use crate::key::KeyError;
 
 /// Why the journal did not do its work.
 #[derive(Debug, Error)]

@@ -91,6 +91,15 @@ pub enum Event {
         file: String,
         /// SHA-256 of the file.
         digest: String,
+        /// What it calls itself; none where it could not be asked, and in journals from before this was kept.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        /// Its version, by its own word.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version: Option<String>,
+        /// Whose signature it ran with; none: nobody's whom the configuration trusted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signer: Option<SignedBy>,
     },
     /// A device went over to another driver, or to the same one with other settings, while it ran; or that was tried.
     Swap {
@@ -278,6 +287,15 @@ pub enum Event {
     Unknown,
 }
 
+/// Who answered for a plugin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedBy {
+    /// The name that the configuration gave the key.
+    pub name: String,
+    /// Id of the key, 16 hexadecimal digits.
+    pub key: String,
+}
+
 /// How a hub ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -369,5 +387,32 @@ impl Event {
     /// As it stands in the journal.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plugin_of_an_older_journal_reads_and_is_written_as_it_was() {
+        let old = r#"{"event":"plugin","plugin":"t200","file":"t.wasm","digest":"1ef1"}"#;
+        let event: Event = serde_json::from_str(old).unwrap();
+        let Event::Plugin { name, version, signer, .. } = &event else { panic!("{event:?}") };
+        assert_eq!((name, version, signer), (&None, &None, &None));
+        assert_eq!(event.to_json(), old);
+    }
+
+    #[test]
+    fn a_plugin_s_signer_comes_back() {
+        let event = Event::Plugin {
+            plugin: "t200".to_owned(),
+            file: "t.wasm".to_owned(),
+            digest: "1ef1".to_owned(),
+            name: Some("teledyne-t".to_owned()),
+            version: Some("0.3.1".to_owned()),
+            signer: Some(SignedBy { name: "vendor".to_owned(), key: "c4f80419fd4dcd02".to_owned() }),
+        };
+        assert_eq!(serde_json::from_str::<Event>(&event.to_json()).unwrap(), event);
     }
 }

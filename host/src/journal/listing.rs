@@ -6,10 +6,10 @@ use std::path::Path;
 use rusqlite::params;
 
 use super::error::JournalError;
-use super::key::PublicKey;
 use super::opening;
 use super::reader::Reader;
 use crate::average::Average;
+use crate::key::PublicKey;
 use crate::time::Timestamp;
 
 /// How many deliveries of a sink are in which state.

@@ -13,7 +13,6 @@ mod convert;
 mod error;
 mod event;
 mod group;
-pub mod key;
 mod listing;
 mod opening;
 mod orders;
@@ -41,7 +40,7 @@ use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use error::JournalError;
-pub use event::{DevicePhase, Ending, Event, LinkState, LostReadings, SwapStep};
+pub use event::{DevicePhase, Ending, Event, LinkState, LostReadings, SignedBy, SwapStep};
 pub use listing::{BlockCount, Delivered, DeliveryFilter, GapRow, SinkCounts};
 pub use opening::Predecessor;
 pub use orders::{

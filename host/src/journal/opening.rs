@@ -17,8 +17,8 @@ use super::chain::{End, Hash, Link, Seal};
 use super::convert;
 use super::error::JournalError;
 use super::event::{Ending, Event};
-use super::key::{PublicKey, SigningKey};
 use super::schema::{self, FORMAT, TABLES};
+use crate::key::{PublicKey, SigningKey};
 use crate::time::Timestamp;
 
 /// A journal that is open for its one writer.

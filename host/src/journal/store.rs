@@ -14,7 +14,6 @@ use super::block::BlockWriter;
 use super::chain::{End, Link, Seal};
 use super::error::JournalError;
 use super::event::Event;
-use super::key::SigningKey;
 use super::opening::{self, Opened, Witness};
 use super::orders::{Derived, Stream};
 use super::schema::{
@@ -22,6 +21,7 @@ use super::schema::{
     class_of,
 };
 use crate::average::Average;
+use crate::key::SigningKey;
 use crate::notation::hex;
 use crate::reading::{DeviceCatalog, PollSet};
 use crate::time::Timestamp;

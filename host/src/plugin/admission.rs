@@ -1,18 +1,21 @@
 //! Whether a component may run: what it asks for, what the host offers, what the configuration grants.
 //!
-//! Everything here is read from the component's type. Nothing of the component runs.
+//! Everything here is read from the names in the file. Nothing of the component is compiled, and nothing runs.
 
 use std::fmt;
 
 use thiserror::Error;
-use wasmtime::component::types;
 
+use super::outline::Outline;
 use crate::capability::{OFFERS, Offer, READING};
 
 /// The interface that a driver exports, and the version that this host calls.
 pub const DRIVER: &str = "tutin:driver/driver";
 /// Version of [`DRIVER`].
 pub const DRIVER_VERSION: &str = "0.1.0";
+
+/// Exports that are shown of a component that is no driver.
+const SHOWN: usize = 5;
 
 /// Interfaces that every device is granted: they reach nothing but the device's own log lines and readings.
 pub const ALWAYS_GRANTED: &[&str] = &["tutin:log/log"];
@@ -94,10 +97,10 @@ impl fmt::Debug for Wanted {
     }
 }
 
-/// Reads the component's type: what it wants, or why this host cannot run it at all.
-pub fn read(engine: &wasmtime::Engine, component: &types::Component) -> Result<Vec<Wanted>, Refusal> {
-    check_exports(component.exports(engine).map(|(name, _)| name.to_owned()).collect())?;
-    component.imports(engine).map(|(name, _)| wanted(name)).collect()
+/// What the component wants, or why this host cannot run it at all.
+pub(super) fn read(outline: &Outline) -> Result<Vec<Wanted>, Refusal> {
+    check_exports(&outline.exports)?;
+    outline.imports.iter().map(|name| wanted(name)).collect()
 }
 
 /// Compares how a plugin reads its link with the kind of link that the device has.
@@ -138,14 +141,14 @@ pub fn check_grants(wanted: &[Wanted], device: &str, granted: &[String]) -> Resu
     }
 }
 
-fn check_exports(exports: Vec<String>) -> Result<(), Refusal> {
+fn check_exports(exports: &[String]) -> Result<(), Refusal> {
     let ours = format!("{DRIVER}@{DRIVER_VERSION}");
     if exports.contains(&ours) {
         return Ok(());
     }
     match exports.iter().find(|name| split(name).0 == DRIVER) {
         Some(exported) => Err(Refusal::OtherContract { exported: exported.clone() }),
-        None => Err(Refusal::NotADriver { exports }),
+        None => Err(Refusal::NotADriver { exports: exports.to_vec() }),
     }
 }
 
@@ -193,7 +196,10 @@ fn exports_text(exports: &[String]) -> String {
     if exports.is_empty() {
         String::from("; it exports nothing")
     } else {
-        format!("; it exports {}", exports.join(", "))
+        let shown = exports.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let more = exports.len().saturating_sub(SHOWN);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!("; it exports {shown}{more}")
     }
 }
 
@@ -228,7 +234,7 @@ mod tests {
 
     #[test]
     fn another_contract_is_refused_in_words() {
-        let refusal = check_exports(vec![String::from("tutin:driver/driver@9.0.0")]).unwrap_err();
+        let refusal = check_exports(&[String::from("tutin:driver/driver@9.0.0")]).unwrap_err();
         assert_eq!(refusal, Refusal::OtherContract { exported: String::from("tutin:driver/driver@9.0.0") });
         assert!(refusal.to_string().contains("tutin:driver/driver@0.1.0"));
     }

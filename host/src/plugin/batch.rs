@@ -9,6 +9,11 @@ use crate::capability::Overrun;
 use crate::reading::{Columns, DeviceCatalog, InstrumentState, Point, PointKind, PollSet, Qualifiers};
 use crate::time::Timestamp;
 
+/// Longest label and unit of a point, and longest text of a sample, bytes.
+const LONGEST_LABEL: usize = 1_000;
+const LONGEST_UNIT: usize = 100;
+const LONGEST_TEXT: usize = 64 << 10;
+
 /// What is wrong with what a driver returned. The driver is at fault, not the instrument.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum BatchFault {
@@ -40,6 +45,14 @@ pub enum BatchFault {
         /// How many there are.
         rows: usize,
     },
+    /// A text that no instrument says.
+    #[error("the text of sample {row} has {bytes} bytes where {LONGEST_TEXT} are allowed")]
+    LongText {
+        /// Which row it names.
+        row: u32,
+        /// Its length.
+        bytes: usize,
+    },
     /// More samples than allowed.
     #[error(transparent)]
     TooMany(#[from] Overrun),
@@ -59,7 +72,16 @@ pub fn points(points: Vec<ContractPoint>) -> Result<Vec<Point>, BatchFault> {
         let first = letters.next().is_some_and(|c| c.is_ascii_lowercase());
         let rest = letters.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
         if !first || !rest || point.id.len() > 64 {
-            return Err(BatchFault::Points(format!("{:?} is not a point id", point.id)));
+            let id: String = point.id.chars().take(64).collect();
+            return Err(BatchFault::Points(format!("{id:?} is not a point id")));
+        }
+        for (what, text, allowed) in [("label", &point.label, LONGEST_LABEL), ("unit", &point.unit, LONGEST_UNIT)] {
+            if text.len() > allowed {
+                let (id, bytes) = (&point.id, text.len());
+                return Err(BatchFault::Points(format!(
+                    "the {what} of {id} has {bytes} bytes where {allowed} are allowed"
+                )));
+            }
         }
         if !seen.insert(point.id.as_str()) {
             return Err(BatchFault::Points(format!("{:?} is there twice", point.id)));
@@ -98,6 +120,9 @@ pub fn poll_set(
     };
     if let Some(text) = batch.texts.iter().find(|text| text.row as usize >= rows) {
         return Err(BatchFault::Text { row: text.row, rows });
+    }
+    if let Some(text) = batch.texts.iter().find(|text| text.value.len() > LONGEST_TEXT) {
+        return Err(BatchFault::LongText { row: text.row, bytes: text.value.len() });
     }
     let mut texts: Vec<(u32, String)> = batch.texts.into_iter().map(|text| (text.row, text.value)).collect();
     texts.sort_by_key(|(row, _)| *row);

@@ -17,6 +17,7 @@ use super::backfill::Backfill;
 use super::bells::Bells;
 use super::instance::Failure;
 use super::opening::{DeviceSpec, Opened, open};
+use super::pace::Paced;
 use super::schedule::Schedule;
 use super::swap::{Swap, Trial, Understudy, ready};
 use crate::capability::Link;
@@ -25,8 +26,7 @@ use crate::reading::{DeviceCatalog, PollSet};
 /// Pause before the first restart; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// After this many restarts in a row the device is parked. A driver that ran well for [`RECOVERED`] begins a new row.
-const RESTARTS: u32 = 10;
+/// A driver that ran well for so long begins a new row of restarts, after which the device is parked (`limits.restarts`).
 const RECOVERED: Duration = Duration::from_secs(60);
 /// A parked device is tried again this often: drivers always come back, but not at the others' cost.
 const PARKED_PAUSE: Duration = Duration::from_secs(600);
@@ -94,6 +94,7 @@ pub async fn run<O: Outlet>(
     let schedule = Schedule::new(&spec.name, spec.interval, Instant::now());
     let bells = Bells::new(spec.links.values());
     let backfill = Backfill::new(&spec);
+    let outlet = Arc::new(Paced::new(outlet, &spec));
     let task = Task {
         bells,
         backfill,
@@ -275,7 +276,7 @@ impl<O: Outlet> Task<O> {
     pub(super) fn fell(&mut self, reason: String) {
         self.spec.links.values().for_each(Link::not_kept);
         self.falls += 1;
-        if self.falls > RESTARTS {
+        if self.falls > self.spec.limits.restarts {
             return self.park(reason);
         }
         let pause = FIRST_PAUSE.saturating_mul(1 << (self.falls - 1).min(10)).min(LONGEST_PAUSE);

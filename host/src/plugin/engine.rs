@@ -2,17 +2,18 @@
 
 use std::thread;
 
-use wasmtime::Config;
+use wasmtime::{Config, WasmBacktraceDetails};
 
-use crate::capability::Usage;
+use crate::capability::{Lane, Usage};
 
 /// Stack of a guest, bytes. Rust drivers use a few KiB.
-const STACK: usize = 512 * 1024;
+pub(super) const STACK: usize = 512 * 1024;
 
 /// One engine serves all plugins. Cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
     inner: wasmtime::Engine,
+    lane: Lane,
 }
 
 impl Engine {
@@ -26,6 +27,8 @@ impl Engine {
             .wasm_memory64(false)
             .wasm_multi_memory(false)
             .wasm_relaxed_simd(false)
+            // A plugin's own debug information is a language more that it could be hostile in.
+            .wasm_backtrace_details(WasmBacktraceDetails::Disable)
             .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(8));
         let inner = wasmtime::Engine::new(&config)?;
         let weak = inner.weak();
@@ -36,18 +39,23 @@ impl Engine {
                 thread::sleep(crate::capability::TICK);
             }
         })?;
-        Ok(Engine { inner })
+        Ok(Engine { inner, lane: Lane::default() })
     }
 
     /// The engine itself.
     pub fn wasmtime(&self) -> &wasmtime::Engine {
         &self.inner
     }
+
+    /// Where guests take turns that compute for long.
+    pub(super) fn lane(&self) -> &Lane {
+        &self.lane
+    }
 }
 
-/// What a guest's store does at each tick that the guest computes through: count it against the limit, then let
-/// the other tasks of the thread have a turn.
-pub fn at_tick(usage: &mut Usage) -> wasmtime::Result<wasmtime::UpdateDeadline> {
+/// What a guest's store does at each tick that the guest computes through: hold it against the limit, then let the other tasks of the
+/// thread have a turn, and go on when it has one in the lane of those who compute for long.
+pub fn at_tick(usage: &mut Usage, lane: &Lane) -> wasmtime::Result<wasmtime::UpdateDeadline> {
     usage.tick()?;
-    Ok(wasmtime::UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+    Ok(wasmtime::UpdateDeadline::YieldCustom(1, Box::pin(lane.turn(usage.clock()))))
 }

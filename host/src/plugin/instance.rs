@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::time::Duration;
+use std::sync::Arc;
 
 use thiserror::Error;
 use wasmtime::Store;
@@ -11,8 +11,10 @@ use wasmtime::component::ResourceAny;
 use super::bindings::exports::tutin::driver::driver as contract;
 use super::bindings::{Driver as World, DriverPre};
 use super::engine::at_tick;
-use super::loader::{Plugin, chain};
-use crate::capability::{Guest, Overrun};
+use super::fault;
+use super::loader::Plugin;
+use super::told::{self, Told};
+use crate::capability::{CallClock, Guest, Meter, Overrun, timed};
 use crate::config::model::Limits;
 
 pub use contract::{Batch, Description, History, Point as ContractPoint};
@@ -26,6 +28,9 @@ pub enum CallError {
     /// It trapped: a panic, an out-of-bounds access, a stack overflow …
     #[error("plugin trapped: {0}")]
     Trap(String),
+    /// What it says of itself is not what the contract allows.
+    #[error("plugin described badly: {0}")]
+    Told(#[from] Told),
 }
 
 /// The driver says that it could not do what it was asked.
@@ -51,15 +56,42 @@ pub enum Failure {
     Internal(String),
 }
 
+impl Failure {
+    /// Its code in the contract.
+    pub fn code(&self) -> u16 {
+        match self {
+            Failure::Communication(_) => 1,
+            Failure::Device(_) => 2,
+            Failure::Settings(_) => 3,
+            Failure::Unsupported(_) => 4,
+            Failure::Busy(_) => 5,
+            Failure::Internal(_) => 6,
+        }
+    }
+
+    /// What the driver said.
+    pub fn message(&self) -> &str {
+        match self {
+            Failure::Communication(message)
+            | Failure::Device(message)
+            | Failure::Settings(message)
+            | Failure::Unsupported(message)
+            | Failure::Busy(message)
+            | Failure::Internal(message) => message,
+        }
+    }
+}
+
 impl From<contract::Failure> for Failure {
     fn from(failure: contract::Failure) -> Self {
+        let message = told::sentence(failure.message);
         match failure.code {
-            1 => Failure::Communication(failure.message),
-            3 => Failure::Settings(failure.message),
-            4 => Failure::Unsupported(failure.message),
-            5 => Failure::Busy(failure.message),
-            6 => Failure::Internal(failure.message),
-            _ => Failure::Device(failure.message),
+            1 => Failure::Communication(message),
+            3 => Failure::Settings(message),
+            4 => Failure::Unsupported(message),
+            5 => Failure::Busy(message),
+            6 => Failure::Internal(message),
+            _ => Failure::Device(message),
         }
     }
 }
@@ -69,8 +101,13 @@ impl Plugin {
     /// no device needs.
     pub async fn description(&self, limits: &Limits) -> Result<&Description, CallError> {
         let name = self.file.file_stem().unwrap_or_default().to_string_lossy();
-        let guest = Guest::new(name.into(), BTreeMap::new(), limits.clone());
-        self.description.get_or_try_init(async || Instance::new(self, guest).await?.describe().await).await
+        let guest = Guest::new(name.into(), BTreeMap::new(), limits.clone(), Arc::clone(&self.meter));
+        let describe = async || {
+            let description = Instance::new(self, guest).await?.describe().await?;
+            told::check(&description)?;
+            Ok(description)
+        };
+        self.description.get_or_try_init(describe).await
     }
 }
 
@@ -90,29 +127,44 @@ impl Instance {
     /// Instantiates the plugin for this guest.
     pub async fn new(plugin: &Plugin, guest: Guest) -> Result<Self, CallError> {
         let pre: &DriverPre<Guest> = &plugin.pre;
+        let lane = plugin.lane.clone();
         let mut store = Store::new(pre.engine(), guest);
         store.limiter(|guest| guest);
-        store.epoch_deadline_callback(|mut store| at_tick(&mut store.data_mut().usage));
-        let wait = begin_call(&mut store);
-        let world = bounded(wait, pre.instantiate_async(&mut store)).await?;
+        store.epoch_deadline_callback(move |mut store| at_tick(&mut store.data_mut().usage, &lane));
+        let limits = store.data().usage.limits();
+        let (results, handles) = (limits.results, limits.handles);
+        store.set_hostcall_fuel(usize::try_from(results).unwrap_or(usize::MAX));
+        store.set_max_component_handles(usize::try_from(handles).unwrap_or(usize::MAX));
+        let running = begin_call(&mut store);
+        let world = bounded(running, pre.instantiate_async(&mut store)).await?;
         Ok(Instance { store, world })
     }
 
     async fn describe(&mut self) -> Result<Description, CallError> {
-        let wait = begin_call(&mut self.store);
-        bounded(wait, self.world.tutin_driver_driver().call_describe(&mut self.store)).await
+        let running = begin_call(&mut self.store);
+        bounded(running, self.world.tutin_driver_driver().call_describe(&mut self.store)).await
     }
 
     /// Makes the device from its settings, a JSON object.
     pub async fn open(mut self, settings: &str) -> Result<Result<Driver, Failure>, CallError> {
-        let wait = begin_call(&mut self.store);
+        let running = begin_call(&mut self.store);
         let device = self.world.tutin_driver_driver().device();
-        let opened = bounded(wait, device.call_open(&mut self.store, settings)).await?;
+        let opened = bounded(running, device.call_open(&mut self.store, settings)).await?;
         Ok(opened.map(|device| Driver { instance: self, device }).map_err(Failure::from))
     }
 }
 
 impl Driver {
+    /// From now on things come when the guest's clock is so many nanoseconds ahead of the host's: for rehearsing a past moment.
+    pub fn shift_clock(&mut self, nanos: i64) {
+        self.instance.store.data_mut().clock_shift = nanos;
+    }
+
+    /// Linear memory that it has, bytes.
+    pub fn memory(&self) -> u64 {
+        self.instance.store.data().memory()
+    }
+
     /// The device's points.
     pub async fn points(&mut self) -> Result<Vec<ContractPoint>, CallError> {
         let (store, device, handle) = self.parts();
@@ -123,6 +175,7 @@ impl Driver {
     pub async fn poll(&mut self, now: i64) -> Result<Result<Batch, Failure>, CallError> {
         let (store, device, handle) = self.parts();
         let batch = bounded(begin_call(store), device.call_poll(&mut *store, handle, now)).await?;
+        batch.as_ref().map_or(Ok(()), |batch| self.check_rows(batch))?;
         Ok(batch.map_err(Failure::from))
     }
 
@@ -130,6 +183,8 @@ impl Driver {
     pub async fn backfill(&mut self, begin: i64, end: i64, next: &str) -> Result<Result<History, Failure>, CallError> {
         let (store, device, handle) = self.parts();
         let history = bounded(begin_call(store), device.call_backfill(&mut *store, handle, begin, end, next)).await?;
+        let next = history.as_ref().map_or("", |history| history.next.as_str());
+        told::bytes("the place where a back-fill goes on", next, told::LONGEST_NEXT)?;
         Ok(history.map_err(Failure::from))
     }
 
@@ -137,7 +192,7 @@ impl Driver {
     pub async fn command(&mut self, name: &str, arguments: &str) -> Result<Result<String, Failure>, CallError> {
         let (store, device, handle) = self.parts();
         let answer = bounded(begin_call(store), device.call_command(&mut *store, handle, name, arguments)).await?;
-        Ok(answer.map_err(Failure::from))
+        Ok(answer.map(told::sentence).map_err(Failure::from))
     }
 
     /// What the next instance needs to go on.
@@ -153,28 +208,55 @@ impl Driver {
         Ok(restored.map_err(Failure::from))
     }
 
+    /// What the device has used; for whoever finds out later that a limit was broken.
+    pub(super) fn meter(&self) -> &Meter {
+        self.instance.store.data().usage.meter()
+    }
+
+    fn check_rows(&self, batch: &Batch) -> Result<(), CallError> {
+        let (returned, limit) = (batch.points.len(), self.instance.store.data().usage.limits().samples);
+        if returned <= limit {
+            return Ok(());
+        }
+        let overrun = Overrun::Samples { returned, limit };
+        self.meter().broke(overrun.limit());
+        Err(overrun.into())
+    }
+
     fn parts(&mut self) -> (&mut Store<Guest>, contract::GuestDevice<'_>, ResourceAny) {
         let Instance { store, world } = &mut self.instance;
         (store, world.tutin_driver_driver().device(), self.device)
     }
 }
 
-/// A new call: nothing used yet, one tick until the guest gives way. Returns how long the call may take in all.
-fn begin_call(store: &mut Store<Guest>) -> Duration {
+/// What a call is held against while it runs.
+struct Running {
+    limits: Limits,
+    clock: Arc<CallClock>,
+    meter: Arc<Meter>,
+}
+
+/// A new call: nothing used yet, one tick until the guest gives way.
+fn begin_call(store: &mut Store<Guest>) -> Running {
     store.set_epoch_deadline(1);
     let usage = &mut store.data_mut().usage;
     usage.begin();
-    usage.limits().wait
+    Running { limits: usage.limits().clone(), clock: Arc::clone(usage.clock()), meter: Arc::clone(usage.meter()) }
 }
 
 /// Waits for a call. Whatever goes wrong leaves the instance unusable, a call that was dropped too.
-async fn bounded<T>(wait: Duration, call: impl Future<Output = wasmtime::Result<T>>) -> Result<T, CallError> {
-    match tokio::time::timeout(wait, call).await {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(match error.downcast_ref::<Overrun>() {
-            Some(overrun) => CallError::Overrun(overrun.clone()),
-            None => CallError::Trap(chain(&error)),
-        }),
-        Err(_) => Err(CallError::Overrun(Overrun::Wait(wait))),
+async fn bounded<T>(running: Running, call: impl Future<Output = wasmtime::Result<T>>) -> Result<T, CallError> {
+    let Running { limits, clock, meter } = running;
+    let ended = tokio::time::timeout(limits.wait, timed(call, &clock)).await;
+    meter.called(clock.spent());
+    let error = match ended {
+        Ok(Ok(value)) => return Ok(value),
+        Ok(Err(error)) => fault::of(&error, &limits),
+        Err(_) => CallError::Overrun(Overrun::Wait(limits.wait)),
+    };
+    match &error {
+        CallError::Overrun(overrun) => drop(meter.broke(overrun.limit())),
+        CallError::Trap(_) | CallError::Told(_) => meter.trapped(),
     }
+    Err(error)
 }

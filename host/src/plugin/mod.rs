@@ -11,24 +11,33 @@ mod backfill;
 mod batch;
 mod bells;
 mod cache;
+mod compile;
 pub mod device;
 mod engine;
+mod fault;
 mod instance;
 mod loader;
 mod opening;
+mod outline;
+mod pace;
+mod place;
 mod polling;
 mod schedule;
 pub mod swap;
+mod told;
+pub mod trust;
 #[cfg(test)]
 mod version_tests;
 
 pub use admission::{Refusal, Wanted};
 pub use batch::BatchFault;
+pub use compile::{CompileError, Compiler};
 pub use device::{DeviceStatus, Outlet, Phase};
 pub use engine::Engine;
 pub use instance::{CallError, Description, Driver, Failure, Instance};
-pub use loader::{LoadError, Loader, Plugin};
-pub use opening::{DeviceSpec, OpenError, Opened, open};
+pub use loader::{Excess, LoadError, Loader, Plugin, read as read_file};
+pub use opening::{DeviceSpec, OpenError, Opened, Polled, open};
+pub use told::Told;
 
 #[expect(missing_docs, reason = "generated from wit/driver")]
 pub mod bindings {

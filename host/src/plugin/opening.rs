@@ -8,9 +8,9 @@ use super::admission::{self, Refusal};
 use super::batch::{self, BatchFault};
 use super::instance::{CallError, Driver, Failure, Instance};
 use super::loader::Plugin;
-use crate::capability::{Guest, Link};
+use crate::capability::{Guest, Link, Meter};
 use crate::config::model::Limits;
-use crate::reading::DeviceCatalog;
+use crate::reading::{DeviceCatalog, PollSet};
 use crate::time::Timestamp;
 
 /// Everything that a device task needs. Two equal configurations make equal devices.
@@ -28,6 +28,8 @@ pub struct DeviceSpec {
     pub granted: Vec<String>,
     /// Limits of the plugin.
     pub limits: Limits,
+    /// Where it is kept what the plugin has used for this device.
+    pub meter: Arc<Meter>,
     /// How far back the device's own logger is read after an outage.
     pub backfill: Duration,
     /// When the device was last heard of before this hub ran, when that is known.
@@ -76,7 +78,8 @@ pub struct Opened {
 pub async fn open(spec: &DeviceSpec) -> Result<Opened, OpenError> {
     admission::check_link(&spec.plugin.wanted, &spec.name, spec.link_type, &spec.granted)?;
     admission::check_grants(&spec.plugin.wanted, &spec.name, &spec.granted)?;
-    let guest = Guest::new(Arc::clone(&spec.name), spec.links.clone(), spec.limits.clone());
+    let (name, meter) = (Arc::clone(&spec.name), Arc::clone(&spec.meter));
+    let guest = Guest::new(name, spec.links.clone(), spec.limits.clone(), meter);
     let description = spec.plugin.description(&spec.limits).await?;
     let mut driver = Instance::new(&spec.plugin, guest).await?.open(&spec.settings).await??;
     let points = batch::points(driver.points().await?)?;
@@ -89,7 +92,48 @@ pub async fn open(spec: &DeviceSpec) -> Result<Opened, OpenError> {
     Ok(Opened { driver, catalog, features: description.features })
 }
 
+/// What one poll brought.
+#[derive(Debug)]
+pub struct Polled {
+    /// The readings.
+    pub set: PollSet,
+    /// The driver has more and wants to be asked again at once.
+    pub more: bool,
+}
+
 impl Opened {
+    /// Polls once, by this clock. An error is the driver's end; a failure is its answer.
+    pub async fn poll(&mut self, now: Timestamp, most_samples: usize) -> Result<Result<Polled, Failure>, OpenError> {
+        let batch = match self.driver.poll(now.0).await? {
+            Ok(batch) => batch,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        if batch.points_changed {
+            self.take_points().await?;
+        }
+        let more = batch.more;
+        let set = batch::poll_set(batch, &self.catalog, Timestamp::now(), most_samples)?;
+        Ok(Ok(Polled { set, more }))
+    }
+
+    /// A page of what the instrument's own logger remembers, and where the next begins; empty at the end.
+    pub async fn page(
+        &mut self,
+        (begin, end): (Timestamp, Timestamp),
+        next: &str,
+        most_samples: usize,
+    ) -> Result<Result<(PollSet, String), Failure>, OpenError> {
+        let history = match self.driver.backfill(begin.0, end.0, next).await? {
+            Ok(history) => history,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        if history.samples.points_changed {
+            self.take_points().await?;
+        }
+        let set = batch::poll_set(history.samples, &self.catalog, Timestamp::now(), most_samples)?;
+        Ok(Ok((set, history.next)))
+    }
+
     /// The driver knows other points now; what it says from here on refers to them.
     pub(super) async fn take_points(&mut self) -> Result<(), OpenError> {
         let points = batch::points(self.driver.points().await?)?;

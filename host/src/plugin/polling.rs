@@ -18,8 +18,6 @@ use crate::time::Timestamp;
 pub(super) const MORE: u32 = 100;
 /// How often a driver's snapshot is taken.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(60);
-/// Most bytes of a snapshot.
-const LARGEST_SNAPSHOT: usize = 1 << 20;
 /// Bit of the description's features.
 pub(super) const FEATURE_SNAPSHOT: u32 = 2;
 
@@ -150,10 +148,13 @@ impl<O: Outlet> Task<O> {
         }
         let snapshot = opened.driver.snapshot().await?;
         self.snapshot_at = Instant::now();
-        if snapshot.len() <= LARGEST_SNAPSHOT {
+        let (bytes, allowed) = (snapshot.len() as u64, self.spec.limits.snapshot);
+        if bytes <= allowed {
             self.snapshot = snapshot;
         } else {
-            warn!(device = &*self.spec.name, "snapshot of {} bytes, and {LARGEST_SNAPSHOT} are kept", snapshot.len());
+            self.spec.meter.broke("limits.snapshot");
+            let name = &*self.spec.name;
+            warn!(device = name, "snapshot of {bytes} bytes not kept: {allowed} are allowed (limits.snapshot)");
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ mod door;
 mod http;
 pub mod recording;
 pub mod replay;
+pub mod scripted;
 
 use std::io;
 use std::net::SocketAddr;

@@ -15,8 +15,10 @@ use crate::{Hj212Station, clock, frame, message};
 
 /// Silence that ends the wait for the end of what was asked; it is told later, when it takes longer.
 const QUIET_MS: u32 = 1000;
-/// Shortest and longest body of an answer.
-const ANSWERS: std::ops::RangeInclusive<usize> = 40..=250;
+/// Lengths that the body of an answer may have, of which the host takes as many as these.
+const ANSWERS: usize = 32;
+/// So much shorter than the usual answer one may be: without `Flag` and `PW`, and a byte for each of two fields.
+const SHORTER: usize = "Flag=4;".len() + "PW=123456;".len() + 2;
 
 /// Which request was last made.
 #[derive(Debug)]
@@ -136,7 +138,7 @@ impl<L: Stream> Hj212Station<L> {
         let qn = self.next_qn(self.now.ok_or_else(|| Failure::busy("the station has not been polled yet"))?);
         self.asked = Some(Asked { qn: qn.clone(), name: name.to_owned() });
         let request = self.request(&qn, cn, content);
-        let exchange = Exchange { begins: beginnings(&qn), ..self.exchange() }.up_to(2, QUIET_MS);
+        let exchange = Exchange { begins: self.beginnings(&qn), ..self.exchange() }.up_to(2, QUIET_MS);
         let frames = self.link.request(&request, &exchange).map_err(|err| err.during(format_args!("command {cn}")))?;
         let mut words = Vec::new();
         for frame in &frames {
@@ -169,6 +171,15 @@ impl<L: Stream> Hj212Station<L> {
         frame::wrap(&packet::body(qn, &self.settings.st.to_string(), cn, identity, flag, content))
     }
 
+    /// How answers to a request begin: the length stands before the name, so that there is a beginning for each length that an answer
+    /// can have. The usual one has everything that this message has: `QnRtn=1` in place of the content, and a system code of two digits.
+    fn beginnings(&self, qn: &str) -> Vec<Vec<u8>> {
+        let identity = (self.settings.pw.expose(), self.settings.mn.as_str());
+        let usual = packet::body(qn, "91", 9011, identity, 4, "QnRtn=1").len();
+        let shortest = usual.saturating_sub(SHORTER);
+        (shortest..shortest + ANSWERS).map(|length| format!("##{length:04}QN={qn};").into_bytes()).collect()
+    }
+
     /// A name that no request before had.
     pub(crate) fn next_qn(&mut self, now: Timestamp) -> String {
         self.requests += 1;
@@ -187,9 +198,4 @@ fn analyzer_content(arguments: &str) -> Result<String, Failure> {
 fn check_code(code: &str) -> Result<(), Failure> {
     let is_code = (1..=16).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
     if is_code { Ok(()) } else { Err(Failure::unsupported("arguments.pollutant: must be 1 to 16 letters and digits")) }
-}
-
-/// How answers to a request begin: the length stands before the name, so that there is one beginning for each.
-fn beginnings(qn: &str) -> Vec<Vec<u8>> {
-    ANSWERS.map(|length| format!("##{length:04}QN={qn};").into_bytes()).collect()
 }

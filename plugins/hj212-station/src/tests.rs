@@ -57,6 +57,23 @@ fn the_station_of_every_case_is_understood() {
 }
 
 #[test]
+fn an_answer_is_taken_whatever_of_its_fields_a_station_leaves_out_or_spells_longer() {
+    let check = |fields: &str, content: &str, expected: &str| {
+        let (line, mut station) = station();
+        let answer = format!("QN=20261101080000001;{fields}CP=&&{content}&&");
+        line.answers(move |_| Ok(vec![frame::wrap(&answer)]));
+        let words = station.command("check", "{\"pollutant\": \"a21026\"}").unwrap();
+        assert!(words.starts_with(expected), "{words}");
+    };
+    let identity = format!("PW=123456;MN={MN};");
+    check(&format!("ST=91;CN=9011;{identity}Flag=4;"), "QnRtn=1", "QnRtn 1, ready");
+    check(&format!("ST=91;CN=9012;{identity}Flag=4;"), "ExeRtn=100", "ExeRtn 100, no data");
+    check(&format!("ST=91;CN=9012;{identity}Flag=132;"), "ExeRtn=100", "ExeRtn 100, no data");
+    check(&format!("ST=91;CN=9011;MN={MN};"), "QnRtn=1", "QnRtn 1, ready");
+    check(&format!("ST=91;CN=9011;{identity}"), "QnRtn=001", "QnRtn 1, ready");
+}
+
+#[test]
 fn frames_of_the_standard_and_of_others_are_read() {
     let check = |file: &str, count: usize| {
         let frames = frames(&folder("frames").join(file)).unwrap();

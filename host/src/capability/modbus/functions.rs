@@ -69,7 +69,7 @@ impl HostLink for Guest {
     async fn unit(&mut self, link: Resource<Link>, unit: u8) -> Answer<Resource<Link>> {
         self.usage.host_call()?;
         match self.modbus(&link)?.to_unit(unit) {
-            Ok(link) => Ok(Ok(self.table.push(link)?)),
+            Ok(link) => Ok(Ok(self.hand_out(link)?)),
             Err(error) => Ok(Err(error.into())),
         }
     }

@@ -59,8 +59,9 @@ impl HostLink for Guest {
             payload: message.payload.to_vec(),
             retained: message.is_retained,
             again: *again || message.is_dup,
-            at: message.at.0,
+            at: self.came_at(message.at),
         });
+        self.usage.meter().dropped_messages(received.handed.dropped);
         Ok(Ok(Incoming {
             messages: messages.collect(),
             dropped: received.handed.dropped,

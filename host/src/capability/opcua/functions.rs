@@ -97,7 +97,9 @@ impl HostLink for Guest {
 
     async fn receive(&mut self, link: Resource<Link>, most: u32) -> Answer<Incoming> {
         self.usage.host_call()?;
-        Ok(Ok(self.opcua(&link)?.receive(most)))
+        let incoming = self.opcua(&link)?.receive(most);
+        self.usage.meter().dropped_messages(incoming.lost);
+        Ok(Ok(incoming))
     }
 
     async fn history(

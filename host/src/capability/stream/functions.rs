@@ -109,7 +109,8 @@ impl HostLink for Guest {
         let link = self.stream(&link)?;
         let incoming = link.receive(usize::try_from(most).unwrap_or(usize::MAX));
         let presence = link.presence();
-        let frame = |frame: super::Frame| client::Frame { bytes: frame.bytes, at: frame.at.0 };
+        let frame = |frame: super::Frame| client::Frame { bytes: frame.bytes, at: self.came_at(frame.at) };
+        self.usage.meter().dropped_messages(incoming.dropped);
         Ok(Ok(client::Incoming {
             frames: incoming.frames.into_iter().map(frame).collect(),
             dropped: incoming.dropped,

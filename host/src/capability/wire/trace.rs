@@ -73,12 +73,14 @@ impl Trace {
     }
 }
 
+/// Names of the characters that cannot be printed, by their codes. The form feed has none: FF is a byte.
+pub const CONTROL: [&str; 32] = [
+    "NUL", "SOH", "STX", "ETX", "EOT", "ENQ", "ACK", "BEL", "BS", "HT", "LF", "VT", "0C", "CR", "SO", "SI", "DLE",
+    "DC1", "DC2", "DC3", "DC4", "NAK", "SYN", "ETB", "CAN", "EM", "SUB", "ESC", "FS", "GS", "RS", "US",
+];
+
 /// Bytes as text, with names for what cannot be printed: `<STX>DA<ETX>3A`.
 pub fn printable(bytes: &[u8]) -> String {
-    const CONTROL: [&str; 32] = [
-        "NUL", "SOH", "STX", "ETX", "EOT", "ENQ", "ACK", "BEL", "BS", "HT", "LF", "VT", "FF", "CR", "SO", "SI", "DLE",
-        "DC1", "DC2", "DC3", "DC4", "NAK", "SYN", "ETB", "CAN", "EM", "SUB", "ESC", "FS", "GS", "RS", "US",
-    ];
     bytes.iter().fold(String::with_capacity(bytes.len()), |mut text, byte| {
         match (CONTROL.get(usize::from(*byte)), byte) {
             (Some(name), _) => drop(write!(text, "<{name}>")),

@@ -24,8 +24,7 @@ pub struct Arguments {
 /// Shows the plugin.
 pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { file, schema } = arguments;
-    let loader = super::loader()?;
-    let plugin = tokio::task::spawn_blocking(move || loader.load(&file)).await.context("loading")??;
+    let plugin = super::load(&file).await?;
     let description = plugin.description(&Limits::default()).await?;
     let settings: Value = serde_json::from_str(&description.settings).unwrap_or_default();
     let text = if schema { format!("{settings:#}\n") } else { overview(&plugin, description, &settings) };
@@ -41,7 +40,7 @@ fn overview(plugin: &Plugin, description: &Description, settings: &Value) -> Str
         format!("{} {}", description.name, description.version),
         format!("  vendor       {}", or_any(&description.vendor)),
         format!("  models       {}", or_any(&description.models.join(", "))),
-        format!("  sha256       {}", plugin.digest),
+        format!("  digest       sha256:{}", plugin.digest),
         String::from("  asks for"),
     ];
     for wanted in &plugin.wanted {

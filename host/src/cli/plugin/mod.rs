@@ -1,34 +1,122 @@
 //! `tutin plugin`: the integrator's commands, one file each.
 
+mod build;
+mod conform;
 mod inspect;
+mod keys;
+mod new;
+mod record;
+mod run;
+mod sign;
+mod status;
+mod test;
+mod verify;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Subcommand;
+use tokio_util::sync::CancellationToken;
 
-use crate::plugin::Loader;
+use crate::hub::describe;
+use crate::plugin::{Loader, Plugin};
 
 /// Commands about plugins.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
+    /// Make a folder to begin a driver with: it builds, its case passes, its README asks for what must be known.
+    New(new::Arguments),
+    /// Build the component of a driver's folder.
+    Build(build::Arguments),
     /// Show a plugin's permissions, vendor, models, settings and commands.
     Inspect(inspect::Arguments),
+    /// Play a driver's cases without hardware and compare what it makes of them.
+    Test(test::Arguments),
+    /// Put a driver through the faults that every driver must stand.
+    Conform(conform::Arguments),
+    /// Poll a real instrument with a driver, without a hub.
+    Run(run::Arguments),
+    /// Make a case of what `tutin trace` recorded of a real instrument.
+    Record(record::Arguments),
+    /// Make and show keys that sign plugins.
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Sign a plugin: the signature goes into a file beside it.
+    Sign(sign::Arguments),
+    /// Say who signed a plugin, if one of the trusted keys did. Nothing of it runs.
+    Verify(verify::Arguments),
+    /// Show what the plugins of a running hub have used, and which of their limits they broke.
+    Status(status::Arguments),
 }
 
-/// Carries out the command.
-pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
-    match command {
-        Command::Inspect(arguments) => inspect::run(arguments).await,
+impl Command {
+    /// What is logged when nothing else is asked for: where things go wrong on purpose, that is no news.
+    pub fn usual_log(&self) -> &'static str {
+        match self {
+            Command::Test(_) | Command::Conform(_) | Command::Record(_) => "off",
+            Command::Run(_) => "warn",
+            _ => "info",
+        }
     }
 }
 
-/// Loads plugins that no hub runs yet. What it compiles is kept for the next command, in a folder of the user's own: compiled
-/// code that others could have put there must never be loaded.
+/// Carries out the command.
+pub async fn run(command: Command, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::New(arguments) => new::run(arguments).await,
+        Command::Build(arguments) => build::run(arguments).await,
+        Command::Inspect(arguments) => inspect::run(arguments).await,
+        Command::Test(arguments) => test::run(arguments).await,
+        Command::Conform(arguments) => conform::run(arguments).await,
+        Command::Run(arguments) => run::run(arguments, shutdown).await,
+        Command::Record(arguments) => record::run(arguments).await,
+        Command::Keys(command) => keys::run(command),
+        Command::Sign(arguments) => sign::run(arguments).await,
+        Command::Verify(arguments) => verify::run(arguments),
+        Command::Status(arguments) => status::run(arguments).await,
+    }
+}
+
+/// Loads plugins that no hub runs yet. What it compiles is kept for the next command.
 fn loader() -> anyhow::Result<Loader> {
+    Ok(crate::hub::loader(&state()?)?)
+}
+
+/// Loads one, or says why it cannot be.
+async fn load(file: &Path) -> anyhow::Result<Arc<Plugin>> {
+    let (loader, file) = (loader()?, file.to_owned());
+    let loaded = tokio::task::spawn_blocking(move || loader.load(&file)).await.context("loading")?;
+    loaded.map_err(|error| anyhow::anyhow!("{}", describe(&error)))
+}
+
+/// A folder of the user's own for compiled plugins and certificates: compiled code that others could have put there must never be loaded.
+pub(super) fn state() -> anyhow::Result<PathBuf> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let cache = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
     let cache = cache.context("neither XDG_CACHE_HOME nor HOME says where compiled plugins may be kept")?;
-    Ok(crate::hub::loader(&cache.join("tutin"))?)
+    Ok(cache.join("tutin"))
+}
+
+/// The component of a driver's folder: the one that is named, else what was built last in its `target` or in that of a checkout around it.
+fn component(folder: &Path, named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+    if let Some(file) = named {
+        return Ok(file);
+    }
+    let folder = std::path::absolute(folder).with_context(|| format!("{}", folder.display()))?;
+    let name = folder.file_name().context("the driver's folder has no name")?;
+    let file = Path::new(name).with_added_extension("wasm");
+    let places = folder.ancestors().skip(1).map(|around| around.join("target/plugins").join(&file));
+    let places = std::iter::once(folder.join("target").join(&file)).chain(places);
+    let built = places
+        .filter(|place| place.is_file())
+        .max_by_key(|place| place.metadata().and_then(|meta| meta.modified()).ok());
+    built.with_context(|| {
+        let name = name.display();
+        format!(
+            "{name} is not built: run `tutin plugin build {}`, or name the component with --plugin",
+            folder.display()
+        )
+    })
 }

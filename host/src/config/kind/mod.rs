@@ -13,6 +13,7 @@ mod secret;
 mod table;
 mod text;
 mod time;
+mod trust;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -31,6 +32,7 @@ pub(crate) use secret::SecretReference;
 pub(crate) use table::Members;
 pub(crate) use text::{FilePath, Glob, Text};
 pub(crate) use time::{Day, Zone};
+pub(crate) use trust::{DigestText, TrustedKeys};
 
 /// A mistake in a value, at the value's own place unless it says another.
 pub(crate) struct Fault {

@@ -1,8 +1,8 @@
-//! `[plugins.NAME]` and `[devices.NAME]`.
+//! `[devices.NAME]`.
 
 use crate::config::kind::{Choice, FilePath, Glob, List, Reference, Settings, Span, Text, Whole};
 use crate::config::mistake::Mistake;
-use crate::config::model::{Device, Limits, Plugin};
+use crate::config::model::{Device, Limits};
 use crate::config::read::hub;
 use crate::config::section::Section;
 
@@ -17,12 +17,6 @@ const GRANTS: Choice<&str> = Choice {
 };
 
 const SETTINGS_FILE: FilePath = FilePath { what: "the path of a TOML file with settings", except: None };
-
-pub(super) fn plugin(section: &mut Section<'_, '_>) -> Option<Plugin> {
-    let file = section.required("file", &FilePath { what: "the path of a component (.wasm)", except: None })?;
-    section.note_file("file", &file);
-    Some(Plugin { file })
-}
 
 pub(super) fn device(section: &mut Section<'_, '_>, limits: Option<&Limits>) -> Option<Device> {
     let plugin = section.required("plugin", &Reference { section: "plugins", member: "plugin" });

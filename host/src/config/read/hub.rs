@@ -1,7 +1,7 @@
-//! `[hub]`, `[journal]` and `[limits]`.
+//! `[hub]`, `[journal]`, `[limits]` and `[loading]`.
 
-use crate::config::kind::{FilePath, Flag, Size, Span, Text, Whole};
-use crate::config::model::{Hub, Journal, Limits, Retention};
+use crate::config::kind::{FilePath, Flag, Kind, Size, Span, Text, Whole};
+use crate::config::model::{Hub, Journal, Limits, Loading, Retention};
 use crate::config::quantity::{show_duration, show_size};
 use crate::config::section::Section;
 
@@ -56,29 +56,30 @@ const WAIT: Span = Span::millis(1_000, 600_000);
 const HOST_CALLS: Whole<u32> = Whole::from_to(1, 1_000_000);
 const LOG_LINES: Whole<u32> = Whole::from_to(0, 10_000);
 const SAMPLES: Whole<usize> = Whole::from_to(1, 1_000_000);
+const SAMPLES_A_SECOND: Whole<u32> = Whole::from_to(1, 100_000_000);
+const RESULTS: Size = Size { min: 64 << 10, max: 1 << 30 };
+const SNAPSHOT: Size = Size { min: 0, max: 64 << 20 };
+const HANDLES: Whole<u32> = Whole::from_to(1, 100_000);
+const TABLE_ELEMENTS: Whole<u32> = Whole::from_to(1, 10_000_000);
+const RESTARTS: Whole<u32> = Whole::from_to(0, 1_000);
 
 /// Reads `[limits]`, or the limits of a device, whose defaults are those of `[limits]`.
 pub(super) fn limits(section: &mut Section<'_, '_>, common: Option<&Limits>) -> Option<Limits> {
-    let (memory, call, wait, host_calls, lines, samples);
-    match common {
-        None => {
-            memory = section.or("memory", &MEMORY, "16MiB");
-            call = section.or("call", &CALL, "100ms");
-            wait = section.or("wait", &WAIT, "60s");
-            host_calls = section.or("host_calls", &HOST_CALLS, "1000");
-            lines = section.or("log_lines_per_second", &LOG_LINES, "20");
-            samples = section.or("samples", &SAMPLES, "100000");
-        }
-        Some(common) => {
-            memory = section.or_inherited("memory", &MEMORY, &show_size(common.memory));
-            call = section.or_inherited("call", &CALL, &show_duration(common.call));
-            wait = section.or_inherited("wait", &WAIT, &show_duration(common.wait));
-            host_calls = section.or_inherited("host_calls", &HOST_CALLS, &common.host_calls.to_string());
-            let common_lines = common.log_lines_per_second.to_string();
-            lines = section.or_inherited("log_lines_per_second", &LOG_LINES, &common_lines);
-            samples = section.or_inherited("samples", &SAMPLES, &common.samples.to_string());
-        }
-    }
+    let built_in = Limits::default();
+    let (inherits, common) = (common.is_some(), common.unwrap_or(&built_in));
+    let mut reader = LimitsReader { section, inherits };
+    let memory = reader.read("memory", &MEMORY, show_size(common.memory));
+    let call = reader.read("call", &CALL, show_duration(common.call));
+    let wait = reader.read("wait", &WAIT, show_duration(common.wait));
+    let host_calls = reader.read("host_calls", &HOST_CALLS, common.host_calls.to_string());
+    let lines = reader.read("log_lines_per_second", &LOG_LINES, common.log_lines_per_second.to_string());
+    let samples = reader.read("samples", &SAMPLES, common.samples.to_string());
+    let a_second = reader.read("samples_per_second", &SAMPLES_A_SECOND, common.samples_per_second.to_string());
+    let results = reader.read("results", &RESULTS, show_size(common.results));
+    let snapshot = reader.read("snapshot", &SNAPSHOT, show_size(common.snapshot));
+    let handles = reader.read("handles", &HANDLES, common.handles.to_string());
+    let table_elements = reader.read("table_elements", &TABLE_ELEMENTS, common.table_elements.to_string());
+    let restarts = reader.read("restarts", &RESTARTS, common.restarts.to_string());
     Some(Limits {
         memory: memory?,
         call: call?,
@@ -86,5 +87,48 @@ pub(super) fn limits(section: &mut Section<'_, '_>, common: Option<&Limits>) -> 
         host_calls: host_calls?,
         log_lines_per_second: lines?,
         samples: samples?,
+        samples_per_second: a_second?,
+        results: results?,
+        snapshot: snapshot?,
+        handles: handles?,
+        table_elements: table_elements?,
+        restarts: restarts?,
+    })
+}
+
+/// Reads options that a device may have of its own.
+struct LimitsReader<'s, 'r, 'a> {
+    section: &'s mut Section<'r, 'a>,
+    inherits: bool,
+}
+
+impl LimitsReader<'_, '_, '_> {
+    fn read<K: Kind>(&mut self, key: &'static str, kind: &K, default: String) -> Option<K::Value> {
+        if self.inherits {
+            self.section.or_inherited(key, kind, &default)
+        } else {
+            self.section.or(key, kind, &default)
+        }
+    }
+}
+
+const FILE: Size = Size { min: 64 << 10, max: 1 << 30 };
+const ITEMS: Whole<u64> = Whole::from_to(1_000, 100_000_000);
+const FUNCTION: Size = Size { min: 4 << 10, max: 16 << 20 };
+const COMPILE: Span = Span::millis(1_000, 3_600_000);
+const COMPILE_MEMORY: Size = Size { min: 256 << 20, max: 64 << 30 };
+
+pub(super) fn loading(section: &mut Section<'_, '_>) -> Option<Loading> {
+    let file = section.or("file", &FILE, "64MiB");
+    let items = section.or("items", &ITEMS, "500000");
+    let function = section.or("function", &FUNCTION, "1MiB");
+    let compile = section.or("compile", &COMPILE, "2min");
+    let compile_memory = section.or("compile_memory", &COMPILE_MEMORY, "4GiB");
+    Some(Loading {
+        file: file?,
+        items: items?,
+        function: function?,
+        compile: compile?,
+        compile_memory: compile_memory?,
     })
 }

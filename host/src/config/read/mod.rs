@@ -12,21 +12,24 @@ mod rule_set;
 mod sink;
 mod source;
 mod status_table;
+mod trust;
 
 use std::collections::BTreeMap;
 
 use crate::config::mistake::{Mistake, nearest};
 use crate::config::model::{
-    Device, FieldSource, Hub, Journal, Limits, Link, Name, Plugin, Route, RuleSet, Sink, Source,
+    Device, FieldSource, Hub, Journal, Limits, Link, Loading, Name, Plugin, Route, RuleSet, Sink, Source, Trust,
 };
 use crate::config::path::quoted;
 use crate::config::section::Reader;
 use crate::status_table::StatusTable;
 
-const SECTIONS: [&str; 11] = [
+const SECTIONS: [&str; 13] = [
     "hub",
     "journal",
     "limits",
+    "trust",
+    "loading",
     "links",
     "plugins",
     "devices",
@@ -43,6 +46,8 @@ pub(crate) struct Draft {
     pub hub: Option<Hub>,
     pub journal: Option<Journal>,
     pub limits: Option<Limits>,
+    pub trust: Option<Trust>,
+    pub loading: Option<Loading>,
     pub links: BTreeMap<Name, Link>,
     pub plugins: BTreeMap<Name, Plugin>,
     pub devices: BTreeMap<Name, Device>,
@@ -77,12 +82,15 @@ pub(crate) fn everything(reader: &mut Reader<'_>) -> Draft {
     let hub = reader.section(root.get("hub"), &["hub"], "hub", hub::hub);
     let journal = reader.section(root.get("journal"), &["journal"], "journal", hub::journal);
     let limits = reader.section(root.get("limits"), &["limits"], "limits", |section| hub::limits(section, None));
+    let trust = reader.section(root.get("trust"), &["trust"], "trust", trust::trust);
+    let loading = reader.section(root.get("loading"), &["loading"], "loading", hub::loading);
     let hub_name = hub.as_ref().map_or("hub", |hub| hub.name.as_str()).to_owned();
     Draft {
         hub,
         journal,
+        trust,
         links: reader.named("links", |section, name| link::link(section, &hub_name, name)),
-        plugins: reader.named("plugins", |section, _| device::plugin(section)),
+        plugins: reader.named("plugins", |section, _| trust::plugin(section)),
         devices: reader.named("devices", |section, _| device::device(section, limits.as_ref())),
         rule_sets: reader.named("rule_sets", |section, _| rule_set::rule_set(section)),
         status_tables: reader.named("status_tables", |section, _| status_table::status_table(section)),
@@ -90,6 +98,7 @@ pub(crate) fn everything(reader: &mut Reader<'_>) -> Draft {
         routes: reader.named("routes", |section, _| route::route(section)),
         sinks: reader.named("sinks", |section, name| sink::sink(section, &hub_name, name)),
         limits,
+        loading,
     }
 }
 

@@ -96,7 +96,7 @@ fn documented_options() -> Vec<(String, String)> {
     let mut found = Vec::new();
     for (section, table) in document.get_ref() {
         let (section, table) = (section.get_ref(), table.get_ref().as_table().unwrap());
-        if matches!(section.as_ref(), "hub" | "journal" | "limits") {
+        if matches!(section.as_ref(), "hub" | "journal" | "limits" | "loading" | "trust") {
             options_below(section, table, &text, &mut found);
             continue;
         }

@@ -19,8 +19,8 @@ pub use finding::{Fault, Finding};
 
 use super::chain::{End, Hash};
 use super::error::JournalError;
-use super::key::PublicKey;
 use super::schema;
+use crate::key::PublicKey;
 
 /// What a journal is checked against besides itself.
 #[derive(Debug, Clone, Copy, Default)]

@@ -8,13 +8,14 @@ use serde_json::Value;
 use super::finding::{Fault, Finding};
 use super::{Options, Progress, Report, tables};
 use crate::journal::block;
-use crate::journal::chain::{End, Hash, Link, Seal, unhex};
+use crate::journal::chain::{End, Hash, Link, Seal};
 use crate::journal::error::JournalError;
 use crate::journal::event::Event;
-use crate::journal::key::PublicKey;
 use crate::journal::schema::{
     Class, KIND_AVERAGES, KIND_CHECKPOINT, KIND_DELIVERIES, KIND_EVENT, KIND_GAPS, KIND_READINGS,
 };
+use crate::key::PublicKey;
+use crate::notation::unhex;
 use crate::time::Timestamp;
 
 /// Entries that are read in one transaction.

@@ -9,6 +9,9 @@ use tutin_sdk::settings::wrong;
 use crate::effective::Effective;
 use crate::status::Item;
 
+/// Bits that one request reads at most; a wider gap bridges nothing.
+const WIDEST_GAP: u16 = 2000;
+
 /// One request of a poll.
 #[derive(Debug)]
 pub(crate) struct Read {
@@ -42,6 +45,9 @@ impl Reads {
         let settings = effective.settings;
         if !(4..=Table::Input.limit()).contains(&settings.max_registers) {
             return Err(wrong("max_registers", "must be 4 to 125"));
+        }
+        if settings.max_gap > WIDEST_GAP {
+            return Err(wrong("max_gap", "must be 0 to 2000"));
         }
         let mut wanted: BTreeMap<(Option<u8>, Table), Vec<&Want>> = BTreeMap::new();
         for want in wants {

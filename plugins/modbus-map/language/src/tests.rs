@@ -143,6 +143,16 @@ fn blocks_bridge_small_gaps_and_keep_within_the_limits() {
 }
 
 #[test]
+fn a_request_that_cannot_be_is_refused_by_the_name_of_its_setting() {
+    let refused = |member: &str, value: u16| {
+        refused(json!({(member): value, "points": [{"id": "a", "table": "discrete", "address": 0}]}))
+    };
+    assert_eq!(refused("max_gap", 2001), "settings.max_gap: must be 0 to 2000");
+    assert_eq!(refused("max_registers", 126), "settings.max_registers: must be 4 to 125");
+    assert_eq!(refused("max_registers", 3), "settings.max_registers: must be 4 to 125");
+}
+
+#[test]
 fn addresses_may_be_counted_from_one() {
     let bank = Bank::new();
     bank.set(Table::Holding, 65535, &[7]);

@@ -1,4 +1,4 @@
-//! Examples of the vendors, byte for byte: what stands in `cases/FAMILY/frames`.
+//! Examples of the vendors, byte for byte: what stands in `tests/families/FAMILY/frames`.
 
 use crate::support::Opened;
 use tutin_sdk::modbus::Table;

@@ -129,7 +129,7 @@ pub struct Commanded {
 }
 
 pub fn folder(family: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("cases").join(family)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/families").join(family)
 }
 
 pub fn case(family: &str) -> Case {

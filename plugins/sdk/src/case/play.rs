@@ -95,6 +95,7 @@ pub fn play<D: Driver>(
 ) -> Result<usize, Deviation> {
     let entries = fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let mut files: Vec<_> = entries.map_err(Deviation::new)?.iter().map(fs::DirEntry::path).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "case"));
     files.sort();
     for file in &files {
         let name = file.file_name().unwrap_or_default().display();

@@ -10,6 +10,9 @@ use std::rc::Rc;
 use crate::driver::Timestamp;
 use crate::stream::{Error, Exchange, Frame, Framing, Incoming, Stream, Unasked};
 
+/// Beginnings of a reply that the host takes at most.
+const MOST_BEGINNINGS: usize = 32;
+
 /// How an instrument answers what it was sent.
 type Answer = dyn FnMut(&[u8]) -> Result<Vec<Vec<u8>>, Error>;
 
@@ -107,6 +110,10 @@ impl Stream for Line {
 
     fn request(&self, bytes: &[u8], reply: &Exchange) -> Result<Vec<Vec<u8>>, Error> {
         let mut shared = self.shared.borrow_mut();
+        if reply.begins.len() > MOST_BEGINNINGS {
+            let (is, limit) = (reply.begins.len(), MOST_BEGINNINGS);
+            return Err(Error::BadRequest(format!("begins: {is} given, and at most {limit} are allowed")));
+        }
         shared.sent.push(bytes.to_vec());
         if !shared.is_connected {
             return Err(Error::Closed("unplugged".into()));

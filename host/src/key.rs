@@ -1,12 +1,14 @@
-//! The key that signs a hub's journal: Ed25519, made at the first start, kept beside the journal.
+//! Keys that sign: Ed25519. A hub signs its journal with one, made at the first start and kept beside the journal; whoever answers for a plugin
+//! signs it with another.
 //!
-//! Whoever has the private key can write a journal that verifies; whoever has only the public key can check one. The private key never
-//! leaves its file (PKCS#8 in PEM, readable for its owner only); the public key is exported as PEM (SubjectPublicKeyInfo, RFC 8410),
-//! which `openssl pkey -pubin` reads.
+//! Whoever has the private key can sign; whoever has only the public key can check. The private key never leaves its file (PKCS#8 in PEM,
+//! readable for its owner only); the public key is exported as PEM (SubjectPublicKeyInfo, RFC 8410), which `openssl pkey -pubin` reads.
+//!
+//! Invariant: what is signed begins with words that say what it is, so that a signature for one thing is never one for another.
 
 use std::fmt;
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -14,8 +16,8 @@ use base64::prelude::BASE64_STANDARD;
 use ring::rand::SystemRandom;
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 
-use super::chain::unhex;
-use crate::notation::hex;
+use crate::digest::Digest;
+use crate::notation::{hex, unhex};
 
 /// RFC 8410: the bytes before the 32 of an Ed25519 key in a SubjectPublicKeyInfo.
 const SPKI: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
@@ -44,31 +46,48 @@ pub enum KeyError {
     },
 }
 
+/// Names a public key to people and in files: the first eight bytes of its SHA-256, in hex. It proves nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KeyId([u8; 8]);
+
 /// The private half. It has no text form.
 pub struct SigningKey {
     pair: Ed25519KeyPair,
 }
 
 /// The public half.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PublicKey(pub [u8; 32]);
 
 impl SigningKey {
     /// Reads the key of this file, or makes one if there is no file.
     pub fn open(file: &Path) -> Result<Self, KeyError> {
-        let failed = |source| KeyError::File { file: file.to_owned(), source };
-        let no_key = |what: &str| KeyError::Content { file: file.to_owned(), what: what.to_owned() };
-        let text = match fs::read_to_string(file) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
-                    .map_err(|_| no_key("the system gives no random numbers"))?;
-                let text = pem(PRIVATE, document.as_ref());
-                write_private(file, &text).map_err(failed)?;
-                text
+        match Self::read(file) {
+            Err(KeyError::File { source, .. }) if source.kind() == ErrorKind::NotFound => {
+                Self::make(file, |text| place_private(file, text))
             }
-            Err(error) => return Err(failed(error)),
-        };
+            read => read,
+        }
+    }
+
+    /// Makes a key in a file that must not be there yet.
+    pub fn create(file: &Path) -> Result<Self, KeyError> {
+        Self::make(file, |text| write_private(File::options().create_new(true), file, text))
+    }
+
+    fn make(file: &Path, write: impl FnOnce(&str) -> std::io::Result<()>) -> Result<Self, KeyError> {
+        let no_random = || "the system gives no random numbers".to_owned();
+        let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
+            .map_err(|_| KeyError::Content { file: file.to_owned(), what: no_random() })?;
+        let written = write(&pem(PRIVATE, document.as_ref()));
+        written.map_err(|source| KeyError::File { file: file.to_owned(), source })?;
+        Self::read(file)
+    }
+
+    /// Reads the key of this file.
+    pub fn read(file: &Path) -> Result<Self, KeyError> {
+        let no_key = |what: &str| KeyError::Content { file: file.to_owned(), what: what.to_owned() };
+        let text = fs::read_to_string(file).map_err(|source| KeyError::File { file: file.to_owned(), source })?;
         let document = unpem(PRIVATE, &text).ok_or_else(|| no_key("no PEM block PRIVATE KEY"))?;
         let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&document).map_err(|error| no_key(&error.to_string()))?;
         Ok(SigningKey { pair })
@@ -115,6 +134,16 @@ impl PublicKey {
         pem(PUBLIC, &[SPKI.as_slice(), &self.0].concat())
     }
 
+    /// What it is called.
+    pub fn id(self) -> KeyId {
+        let digest = Digest::of(&self.0).bytes();
+        let mut id = [0; 8];
+        for (byte, part) in id.iter_mut().zip(digest) {
+            *byte = part;
+        }
+        KeyId(id)
+    }
+
     /// True when the signature is this key's for the message.
     pub fn verifies(self, message: &[u8], signature: &[u8]) -> bool {
         UnparsedPublicKey::new(&ED25519, self.0).verify(message, signature).is_ok()
@@ -133,17 +162,32 @@ impl fmt::Debug for PublicKey {
     }
 }
 
+impl KeyId {
+    /// From 16 hexadecimal digits.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        unhex(text)?.try_into().ok().map(KeyId)
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex(&self.0))
+    }
+}
+
 /// The file is there with all its content, or not at all.
-fn write_private(file: &Path, text: &str) -> std::io::Result<()> {
+fn place_private(file: &Path, text: &str) -> std::io::Result<()> {
     let fresh = file.with_extension("key.new");
-    let mut options = File::options();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut open = options.open(&fresh)?;
-    open.write_all(text.as_bytes())?;
-    open.sync_all()?;
+    write_private(File::options().create(true).truncate(true), &fresh, text)?;
     fs::rename(&fresh, file)
+}
+
+fn write_private(options: &mut OpenOptions, file: &Path, text: &str) -> std::io::Result<()> {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    let mut open = options.write(true).open(file)?;
+    open.write_all(text.as_bytes())?;
+    open.sync_all()
 }
 
 fn pem(label: &str, der: &[u8]) -> String {
@@ -173,6 +217,18 @@ mod tests {
         assert_eq!(first.public(), again.public());
         #[cfg(unix)]
         assert_eq!(std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&file).unwrap().permissions()) & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_key_that_is_there_is_never_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("vendor.key");
+        let first = SigningKey::create(&file).unwrap().public();
+
+        let again = SigningKey::create(&file);
+
+        assert!(matches!(again, Err(KeyError::File { source, .. }) if source.kind() == ErrorKind::AlreadyExists));
+        assert_eq!(SigningKey::read(&file).unwrap().public(), first);
     }
 
     #[test]

@@ -1,0 +1,442 @@
+//! A driver and the instrument that a case describes, joined by one of the hub's real links over loopback.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::time::{Instant, sleep, timeout};
+use toml::{Table, Value};
+
+use crate::capability::Link;
+use crate::capability::wire::printable;
+use crate::hub::single::Single;
+use crate::kit::case::{Case, Instrument, Step, Wire};
+use crate::kit::site::{Site, Unfit, usual_link};
+use crate::plugin::Plugin;
+use crate::simulator::StartError;
+use crate::simulator::replay::{Script, ScriptError};
+use crate::simulator::scripted::between::{self, Between, Fault};
+use crate::simulator::scripted::frame::bytes;
+use crate::simulator::scripted::line::{self, END_OF_REQUEST, Exchange, Line};
+use crate::simulator::scripted::modbus::{self, Device};
+use crate::simulator::scripted::mqtt::{Broker, Message};
+use crate::simulator::scripted::opcua::{self, Server};
+
+/// Options of links that a case does not set itself: a rehearsal need not wait as long as a plant.
+const PATIENCE: &[(&str, &[&str], &str)] = &[
+    ("timeout", &["modbus_tcp", "modbus_rtu_tcp", "stream_tcp", "stream_listen"], "300ms"),
+    ("reconnect_min", &["modbus_tcp", "modbus_rtu_tcp", "stream_tcp", "stream_listen", "mqtt", "opcua"], "20ms"),
+    ("reconnect_max", &["modbus_tcp", "modbus_rtu_tcp", "stream_tcp", "stream_listen", "mqtt", "opcua"], "100ms"),
+    ("quiet", &["stream_tcp", "stream_listen"], "20ms"),
+];
+/// A free port of this machine.
+const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+/// How late things are when they are late: later than any driver waits here.
+const LATE: Duration = Duration::from_millis(900);
+/// Longest wait until what the instrument sent by itself is there.
+const LONGEST_SETTLE: Duration = Duration::from_secs(3);
+/// Silence of a link that has brought everything.
+const QUIET: Duration = Duration::from_millis(40);
+/// Silence after which everything that the driver sent has come, and been found to be no request of the case.
+const HEARD: Duration = END_OF_REQUEST.saturating_mul(2);
+/// The same for what leaves once the samples are durable: the hub does that in its own time.
+const ACKNOWLEDGED: Duration = Duration::from_millis(120);
+/// Longest time that bytes are on their way over loopback.
+const ON_ITS_WAY: Duration = Duration::from_millis(300);
+/// Time in which a driver that is told unasked is there to be told.
+const JOINING: Duration = Duration::from_millis(500);
+/// Time in which a connection that may come back does.
+const BACK: Duration = Duration::from_millis(250);
+
+/// Why a stage cannot be set.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    /// What the case says of link or device cannot be.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
+    /// The instrument cannot be played.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The server cannot be played.
+    #[error(transparent)]
+    Server(#[from] opcua::StartError),
+    /// Its trace cannot be played.
+    #[error(transparent)]
+    Trace(#[from] ScriptError),
+    /// The machine has no free port.
+    #[error("no port of this machine can be used")]
+    Port(#[from] std::io::Error),
+}
+
+/// What is at the other end of the link.
+enum Counterpart {
+    Line(Line),
+    Modbus(Device),
+    /// With messages that wait for the first who listens.
+    Mqtt(Broker, Mutex<Vec<Message>>),
+    OpcUa(Server),
+}
+
+/// What keeps the instrument going.
+enum Open {
+    Line(#[expect(dead_code, reason = "ends with the stage")] line::Open),
+    Modbus(#[expect(dead_code, reason = "ends with the stage")] modbus::Open),
+    /// The counterpart itself.
+    Itself,
+}
+
+/// The stage. Everything on it ends when it is dropped.
+pub struct Stage {
+    /// The driver's side.
+    pub single: Single,
+    counterpart: Counterpart,
+    between: Between,
+    _open: Open,
+}
+
+impl Stage {
+    /// Joins a plugin to the instrument of a case. `state` is where the hub's own certificates are.
+    pub async fn set(plugin: Arc<Plugin>, case: &Case, state: &Path) -> Result<Self, StageError> {
+        let usual = usual_link(&plugin);
+        let mut link = case.link.clone();
+        let kind = match link.get("type").and_then(Value::as_str).or(usual) {
+            Some(kind) => kind.to_owned(),
+            None => return Err(Unfit::new("the plugin reads through no link: there is nothing to play").into()),
+        };
+        let counterpart = Counterpart::of(&kind, &case.instrument, &case.folder).await?;
+        let (between, open, address) = counterpart.join(&kind).await?;
+        let (member, place) = match kind.as_str() {
+            "stream_listen" => ("listen", address.to_string()),
+            "opcua" => ("url", format!("opc.tcp://{address}")),
+            _ => ("address", address.to_string()),
+        };
+        if kind == "opcua" {
+            // A plant must say so; what is played here has no other.
+            link.entry("policy").or_insert_with(|| Value::from("none"));
+        }
+        if link.insert(member.to_owned(), Value::String(place)).is_some() {
+            return Err(Unfit::new(format!("[link] {member} is not said here: the case has its own instrument")).into());
+        }
+        let patience = PATIENCE.iter().filter(|(_, kinds, _)| kinds.contains(&kind.as_str()));
+        for (name, _, span) in patience {
+            link.entry(*name).or_insert_with(|| Value::String((*span).to_owned()));
+        }
+        link.insert("type".into(), Value::String(kind));
+        let site = site(case, link);
+        let single = site.single(plugin, state)?;
+        Ok(Stage { single, counterpart, between, _open: open })
+    }
+
+    /// The instrument's side of a step. Returns what cannot be done.
+    pub async fn prepare(&self, step: &Step) -> Option<String> {
+        match step.link {
+            Some(Wire::Down) => {
+                self.between.hang_up();
+                sleep(QUIET).await;
+            }
+            Some(Wire::Up) => {
+                self.between.set(Fault::None);
+                sleep(BACK).await;
+            }
+            None => {}
+        }
+        if let Some(fault) = step.fault {
+            self.between.set(fault);
+        }
+        if let Some(reason) = self.counterpart.change(step) {
+            return Some(reason);
+        }
+        let has_spoken = !step.push.is_empty() || step.link != Some(Wire::Down) && self.counterpart.is_heard();
+        if !has_spoken || self.settle().await {
+            None
+        } else {
+            Some("what the instrument sends by itself did not arrive: there is no connection".into())
+        }
+    }
+
+    /// Things go wrong so from now on.
+    pub fn fault(&self, fault: Fault) {
+        self.between.set(fault);
+    }
+
+    /// Whether the instrument can answer with an error of its protocol, and if so does from now on, or no more.
+    pub fn refuse(&self, refuses: Option<u8>) -> bool {
+        match &self.counterpart {
+            Counterpart::Line(_) | Counterpart::Mqtt(..) | Counterpart::OpcUa(_) => false,
+            Counterpart::Modbus(device) => {
+                device.answer_with(refuses);
+                true
+            }
+        }
+    }
+
+    /// Waits until everything that the instrument sent by itself is there; false when it is not.
+    pub async fn settle(&self) -> bool {
+        let until = Instant::now() + LONGEST_SETTLE;
+        self.counterpart.joined().await;
+        if self.counterpart.has_nothing_new() {
+            return true;
+        }
+        self.counterpart.release();
+        while !self.counterpart.is_settled() {
+            if Instant::now() > until || self.between.fault() == Fault::Reset {
+                return false;
+            }
+            sleep(Duration::from_millis(2)).await;
+        }
+        let bells: Vec<_> = self.single.spec.links.values().filter_map(Link::bell).collect();
+        for bell in bells {
+            while Instant::now() < until && timeout(QUIET, bell.notified()).await.is_ok() {}
+        }
+        // What comes unasked comes between polls, never within one: else it would be another poll's each time.
+        self.counterpart.hold();
+        true
+    }
+
+    /// Whether what the instrument said once holds until it says something else.
+    pub fn holds_values(&self) -> bool {
+        matches!(self.counterpart, Counterpart::Mqtt(..) | Counterpart::OpcUa(_))
+    }
+
+    /// What the driver did in a step that the case does not allow: one text for each. What was only sent may still be on its way.
+    pub async fn deviations(&self) -> Vec<String> {
+        let until = Instant::now() + ON_ITS_WAY;
+        while self.counterpart.is_owed() && Instant::now() < until {
+            sleep(Duration::from_millis(2)).await;
+        }
+        if let Counterpart::Line(_) = self.counterpart {
+            sleep(HEARD).await;
+        }
+        self.counterpart.deviations()
+    }
+
+    /// What the driver had sent when the samples of a step were durable; `None` when that is nothing.
+    pub async fn acknowledgements(&self) -> Option<Vec<u8>> {
+        let Counterpart::Line(line) = &self.counterpart else { return None };
+        sleep(ACKNOWLEDGED).await;
+        Some(line.unexpected().concat()).filter(|frames| !frames.is_empty())
+    }
+
+    /// Waits until a connection that the instrument broke is there again.
+    pub async fn connected_again(&self) {
+        sleep(BACK).await;
+    }
+
+    /// What the driver changed in the instrument since the last call.
+    pub fn written(&self) -> Vec<String> {
+        match &self.counterpart {
+            Counterpart::Line(_) => Vec::new(),
+            Counterpart::Modbus(device) => device.written(),
+            Counterpart::Mqtt(broker, _) => broker.published().iter().map(published).collect(),
+            Counterpart::OpcUa(server) => {
+                let written = server.written();
+                let written = written.iter().map(|written| format!("{} = {}", written.node, written.value));
+                let called = server.called();
+                let called = called.iter().map(|called| {
+                    let arguments: Vec<String> = called.arguments.iter().map(ToString::to_string).collect();
+                    format!("{} of {} called with ({})", called.method, called.object, arguments.join(", "))
+                });
+                written.chain(called).collect()
+            }
+        }
+    }
+
+    /// Whether the instrument has said everything that it has to say at least once; always true when it has no end.
+    pub fn is_told(&self) -> bool {
+        match &self.counterpart {
+            Counterpart::Line(line) => line.is_told(),
+            Counterpart::Modbus(_) | Counterpart::Mqtt(..) | Counterpart::OpcUa(_) => true,
+        }
+    }
+}
+
+fn site(case: &Case, link: Table) -> Site {
+    Site { link, device: case.device.clone(), settings: case.settings.clone(), home: case.folder.clone() }
+}
+
+impl Counterpart {
+    async fn of(kind: &str, instrument: &Instrument, home: &Path) -> Result<Self, StageError> {
+        let misplaced = |what: &str, there: bool| {
+            there.then(|| Unfit::new(format!("[instrument] {what} belongs to another kind of link than {kind}")))
+        };
+        let is_stream = kind.starts_with("stream_");
+        let fault = misplaced("answers", !is_stream && !instrument.answers.is_empty())
+            .or(misplaced("greeting", !is_stream && !instrument.greeting.is_empty()))
+            .or(misplaced("registers", kind != "modbus_tcp" && !instrument.registers.is_empty()))
+            .or(misplaced("messages", kind != "mqtt" && !instrument.messages.is_empty()))
+            .or(misplaced("namespaces", kind != "opcua" && !instrument.namespaces.is_empty()))
+            .or(misplaced("nodes", kind != "opcua" && !instrument.nodes.is_empty()));
+        if let Some(unfit) = fault {
+            return Err(unfit.into());
+        }
+        match (kind, &instrument.trace) {
+            ("modbus_tcp" | "modbus_rtu_tcp" | "stream_tcp" | "stream_listen", Some(trace)) => {
+                Ok(Counterpart::Line(Script::read(&home.join(trace))?.line()))
+            }
+            ("stream_tcp" | "stream_listen", None) => {
+                let greeting = instrument.greeting.iter().map(|frame| (Duration::ZERO, bytes(frame)));
+                Ok(Counterpart::Line(Line::new(instrument.answers.iter().map(Exchange::from), greeting.collect())))
+            }
+            ("modbus_tcp", None) => {
+                let device = Device::default();
+                device.set(&instrument.registers);
+                Ok(Counterpart::Modbus(device))
+            }
+            ("mqtt", None) => {
+                let broker = Broker::start(ANY, &instrument.messages).await?;
+                Ok(Counterpart::Mqtt(broker, Mutex::default()))
+            }
+            ("opcua", None) => {
+                let Instrument { namespaces, nodes, .. } = instrument;
+                Ok(Counterpart::OpcUa(Server::start(ANY, namespaces, nodes).await?))
+            }
+            _ => {
+                let played = "modbus_tcp, stream_tcp, stream_listen, mqtt, opcua";
+                Err(Unfit::new(format!("[link] type: an instrument is played over {played}, not over {kind}")).into())
+            }
+        }
+    }
+
+    /// Between the hub and this instrument there is a stretch of network; returns the address that the hub is told.
+    async fn join(&self, kind: &str) -> Result<(Between, Open, SocketAddr), StageError> {
+        if kind == "stream_listen" {
+            // Free a moment ago; the hub takes it when the driver opens the link.
+            let hub = TcpListener::bind(ANY).await?.local_addr()?;
+            let between = Between::start(hub, between::Instrument::Connects, LATE).await?;
+            let Counterpart::Line(line) = self else { return Err(Unfit::new("only a byte stream connects").into()) };
+            let open = Open::Line(line.connect(between.address()));
+            return Ok((between, open, hub));
+        }
+        let (open, address) = match self {
+            Counterpart::Line(line) => {
+                let open = line.listen(ANY).await?;
+                let address = open.address;
+                (Open::Line(open), address)
+            }
+            Counterpart::Modbus(device) => {
+                let open = device.listen(ANY).await?;
+                let address = open.address;
+                (Open::Modbus(open), address)
+            }
+            Counterpart::Mqtt(broker, _) => (Open::Itself, broker.address()),
+            Counterpart::OpcUa(server) => (Open::Itself, server.address()),
+        };
+        let between = Between::start(address, between::Instrument::Listens, LATE).await?;
+        let hub = between.address();
+        Ok((between, open, hub))
+    }
+
+    /// Does what the step says. Returns what cannot be done.
+    fn change(&self, step: &Step) -> Option<String> {
+        match self {
+            Counterpart::Line(line) => {
+                line.answer(step.answers.iter().map(Exchange::from));
+                line.expect(step.exchange.iter().map(Exchange::from));
+                step.push.iter().for_each(|frame| line.push(bytes(frame)));
+            }
+            Counterpart::Modbus(device) => {
+                device.set(&step.registers);
+                if let Some(code) = step.exception {
+                    device.answer_with(Some(code).filter(|code| *code != 0));
+                }
+            }
+            Counterpart::Mqtt(broker, _) if broker.is_known() => {
+                step.messages.iter().for_each(|message| broker.publish(message));
+            }
+            Counterpart::Mqtt(_, early) => {
+                let mut early = early.lock().unwrap_or_else(PoisonError::into_inner);
+                early.extend(step.messages.iter().cloned());
+            }
+            Counterpart::OpcUa(server) => return server.set(&step.nodes).err().map(|error| error.to_string()),
+        }
+        None
+    }
+
+    /// Whether somebody is there who is told unasked.
+    fn is_heard(&self) -> bool {
+        match self {
+            Counterpart::Line(_) | Counterpart::Modbus(_) => false,
+            Counterpart::Mqtt(broker, _) => broker.is_known(),
+            Counterpart::OpcUa(server) => server.has_client(),
+        }
+    }
+
+    /// Whether it has nothing to say that was not said, as far as it keeps count.
+    fn has_nothing_new(&self) -> bool {
+        match self {
+            Counterpart::Line(_) | Counterpart::Modbus(_) => false,
+            Counterpart::Mqtt(broker, _) => broker.is_held() && broker.is_settled(),
+            Counterpart::OpcUa(server) => server.is_held() && server.is_settled(),
+        }
+    }
+
+    fn hold(&self) {
+        match self {
+            Counterpart::Line(_) | Counterpart::Modbus(_) => {}
+            Counterpart::Mqtt(broker, _) => broker.hold(),
+            Counterpart::OpcUa(server) => server.hold(),
+        }
+    }
+
+    fn release(&self) {
+        match self {
+            Counterpart::Line(_) | Counterpart::Modbus(_) => {}
+            Counterpart::Mqtt(broker, _) => broker.release(),
+            Counterpart::OpcUa(server) => server.release(),
+        }
+    }
+
+    /// Waits for a driver that is told unasked, as long as one may need to be there, and tells it what waited for it.
+    async fn joined(&self) {
+        match self {
+            Counterpart::Mqtt(broker, early) if broker.joined(JOINING).await => {
+                let early = std::mem::take(&mut *early.lock().unwrap_or_else(PoisonError::into_inner));
+                early.iter().for_each(|message| broker.publish(message));
+            }
+            Counterpart::OpcUa(server) if server.has_client() => {
+                server.joined(JOINING).await;
+            }
+            _ => {}
+        }
+    }
+
+    fn is_settled(&self) -> bool {
+        match self {
+            Counterpart::Line(line) => line.is_settled(),
+            Counterpart::Modbus(_) => true,
+            Counterpart::Mqtt(broker, _) => broker.is_settled(),
+            Counterpart::OpcUa(server) => server.is_settled(),
+        }
+    }
+
+    fn is_owed(&self) -> bool {
+        match self {
+            Counterpart::Line(line) => line.is_owed(),
+            Counterpart::Modbus(_) | Counterpart::Mqtt(..) | Counterpart::OpcUa(_) => false,
+        }
+    }
+
+    fn deviations(&self) -> Vec<String> {
+        let Counterpart::Line(line) = self else { return Vec::new() };
+        let sent = line
+            .unexpected()
+            .into_iter()
+            .map(|request| format!("the driver sent {}, which the case does not answer here", printable(&request)));
+        let missing = line
+            .outstanding()
+            .into_iter()
+            .map(|exchange| format!("the driver did not send {}", printable(&exchange.request)));
+        sent.chain(missing).collect()
+    }
+}
+
+/// A message that a driver published; of one that is no text only the length, for its content may have a time in it.
+fn published(message: &Message) -> String {
+    let payload = match std::str::from_utf8(&message.payload) {
+        Ok(_) => printable(&message.payload),
+        Err(_) => format!("{} bytes", message.payload.len()),
+    };
+    format!("{} = {payload}", message.topic)
+}

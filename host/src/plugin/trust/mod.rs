@@ -1,0 +1,181 @@
+//! Whose plugin it is: a signature beside the file, and the keys that a hub trusts.
+//!
+//! Nothing is fetched and nobody is asked, so that it works on a site without a network: the component, its signature and the
+//! trusted keys are files. The format of a signature stands in `signature`.
+//!
+//! Invariant: everything here happens before anything of the component is compiled or run. What is judged is what was
+//! read: the bytes that are compiled are those whose digest was compared.
+
+mod signature;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+pub use signature::{Damage, SIGNED_NAME, Signature};
+
+use super::place::place;
+use crate::config::model::{self, Name};
+use crate::digest::Digest;
+use crate::key::{KeyId, PublicKey};
+
+/// Keys by the names that the configuration gives them.
+pub type Keys = BTreeMap<Name, PublicKey>;
+
+/// Who signed a plugin, when a trusted key says so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signer {
+    /// The key's name in the configuration.
+    pub name: Name,
+    /// The key.
+    pub key: KeyId,
+}
+
+/// Why nobody who is trusted answers for a file. Each text goes on from "the plugin".
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// There is no signature.
+    #[error("is signed by nobody: there is no {}", file.display())]
+    Unsigned {
+        /// Where it would be.
+        file: PathBuf,
+    },
+    /// The signature cannot be read.
+    #[error("is signed by nobody: {} cannot be read: {cause}", file.display())]
+    Unreadable {
+        /// Its file.
+        file: PathBuf,
+        /// What the system says.
+        cause: String,
+    },
+    /// The signature is not one.
+    #[error("is signed by nobody: {} is damaged: {damage}", file.display())]
+    Damaged {
+        /// Its file.
+        file: PathBuf,
+        /// What is wrong with it.
+        damage: Damage,
+    },
+    /// It is of a key that is not trusted.
+    #[error("is signed by a key that is not trusted, {key}")]
+    UnknownKey {
+        /// Which.
+        key: KeyId,
+    },
+    /// It names a trusted key that never signed it.
+    #[error("is signed by nobody: {} names the key of {}, {}, which did not sign what stands there", file.display(), named.name, named.key)]
+    Forged {
+        /// Its file.
+        file: PathBuf,
+        /// Whom it names.
+        named: Signer,
+    },
+    /// Somebody who is trusted signed another file.
+    #[error("is not what {} signed: {} is for {plugin}, {digest}", signer.name, file.display())]
+    OtherFile {
+        /// The signature's file.
+        file: PathBuf,
+        /// Who signed.
+        signer: Signer,
+        /// What: name and version.
+        plugin: String,
+        /// Its digest.
+        digest: Digest,
+    },
+}
+
+/// Why a hub does not run a plugin.
+#[derive(Debug, thiserror::Error)]
+pub enum Untrusted {
+    /// The configuration says which file it must be, and it is another.
+    #[error("plugin {plugin}: {} is {found}, and the configuration pins {pinned}", file.display())]
+    OtherDigest {
+        /// The plugin's name in the configuration.
+        plugin: Name,
+        /// Its file.
+        file: PathBuf,
+        /// What the file is.
+        found: Digest,
+        /// What it must be.
+        pinned: Digest,
+    },
+    /// Nobody who is trusted answers for it.
+    #[error("plugin {plugin}: {}, {digest}, {fault}; [trust] lets only plugins run that are signed by {}", file.display(), trusted.join(" or "))]
+    NotSigned {
+        /// The plugin's name in the configuration.
+        plugin: Name,
+        /// Its file.
+        file: PathBuf,
+        /// What the file is.
+        digest: Digest,
+        /// Why.
+        fault: Fault,
+        /// Names of the trusted keys.
+        trusted: Vec<Name>,
+    },
+}
+
+/// Where the signature of a component is: beside it, under its whole name with `.sig` behind.
+pub fn signature_file(component: &Path) -> PathBuf {
+    let mut name = component.as_os_str().to_owned();
+    name.push(".sig");
+    PathBuf::from(name)
+}
+
+/// Writes a signature: the file is there with all its content, or as it was before.
+pub fn write_signature(file: &Path, text: &str) -> std::io::Result<()> {
+    place(file, text.as_bytes())
+}
+
+/// Who of these signed the component, and what the signature says. `digest` is that of the bytes that are to run.
+pub fn examine(component: &Path, digest: Digest, keys: &Keys) -> Result<(Signer, Signature), Fault> {
+    let file = signature_file(component);
+    let text = match signature::read(&file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(Fault::Unsigned { file }),
+        Err(error) => return Err(Fault::Unreadable { file, cause: error.to_string() }),
+    };
+    examine_text(&file, &text, digest, keys)
+}
+
+/// The same for a signature that is not in a file yet; `file` is what it is called in a refusal.
+pub fn examine_text(file: &Path, text: &[u8], digest: Digest, keys: &Keys) -> Result<(Signer, Signature), Fault> {
+    let file = || file.to_owned();
+    let signature = Signature::parse(text).map_err(|damage| Fault::Damaged { file: file(), damage })?;
+    let key = signature.key;
+    let Some((name, trusted)) = keys.iter().find(|(_, candidate)| candidate.id() == key) else {
+        return Err(Fault::UnknownKey { key });
+    };
+    let signer = Signer { name: name.clone(), key };
+    if !signature.is_of(*trusted) {
+        return Err(Fault::Forged { file: file(), named: signer });
+    }
+    if signature.digest != digest {
+        let plugin = format!("{} {}", signature.plugin, signature.version);
+        return Err(Fault::OtherFile { file: file(), signer, plugin, digest: signature.digest });
+    }
+    Ok((signer, signature))
+}
+
+/// Whether a hub runs a plugin with this digest. What `[trust]` lets run although nobody answers for it comes back with
+/// the fault, for the log.
+pub fn judge(
+    name: &str,
+    plugin: &model::Plugin,
+    trust: &model::Trust,
+    found: Digest,
+) -> Result<Result<Signer, Fault>, Untrusted> {
+    let (owned, file) = (name.to_owned(), plugin.file.clone());
+    if let Some(pinned) = plugin.digest.filter(|pinned| *pinned != found) {
+        return Err(Untrusted::OtherDigest { plugin: owned, file, found, pinned });
+    }
+    match examine(&plugin.file, found, &trust.keys) {
+        Ok((signer, _)) => Ok(Ok(signer)),
+        Err(fault) if trust.require => {
+            let trusted = trust.keys.keys().cloned().collect();
+            Err(Untrusted::NotSigned { plugin: owned, file, digest: found, fault, trusted })
+        }
+        Err(fault) => Ok(Err(fault)),
+    }
+}

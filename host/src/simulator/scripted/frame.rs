@@ -1,0 +1,50 @@
+//! How frames are written in files: characters as they are, the rest by name or in hexadecimal: `<STX>DA<ETX>3A`, `<FF>`.
+
+/// The bytes of a text.
+pub fn bytes(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let named = rest.strip_prefix('<').and_then(|rest| rest.split_once('>'));
+        if let Some((byte, after)) = named.and_then(|(name, after)| Some((byte(name)?, after))) {
+            bytes.push(byte);
+            rest = after;
+        } else {
+            bytes.extend(first.to_string().bytes());
+            rest = rest.strip_prefix(first).unwrap_or_default();
+        }
+    }
+    bytes
+}
+
+/// Pairs of hexadecimal digits; `None` when they are none.
+pub fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let pairs = text.as_bytes().chunks(2);
+    pairs
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2)?, 16).ok())
+        .collect()
+}
+
+fn byte(name: &str) -> Option<u8> {
+    let named = crate::capability::wire::CONTROL.iter().position(|control| *control == name);
+    match named {
+        Some(code) => u8::try_from(code).ok(),
+        None if name.len() == 2 => u8::from_str_radix(name, 16).ok(),
+        None => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capability::wire::printable;
+
+    #[test]
+    fn what_a_trace_shows_reads_back_as_the_same_bytes() {
+        for frame in [&b"\x02DA097\x033A\r\n"[..], b"\xff\x00\x80", "5 < 6 > 4".as_bytes()] {
+            assert_eq!(bytes(&printable(frame)), frame);
+        }
+        assert_eq!(bytes("<nothing of the kind>"), b"<nothing of the kind>");
+        assert_eq!((from_hex("00ff"), from_hex("0"), from_hex("zz")), (Some(vec![0, 255]), None, None));
+    }
+}

@@ -1,0 +1,105 @@
+//! An integrator tries a driver beside a real instrument, keeps what the instrument said, and plays it back, without a hub's configuration.
+
+use std::fs;
+
+use crate::support::configuration::{t200, with_plugin};
+use crate::support::hub::{Site, plugin};
+use crate::support::journal;
+use crate::support::pymodbus::Pymodbus;
+use crate::support::t200::{self as instrument, NO2_R1, value_at};
+
+const RUN: [&str; 4] = ["plugin", "run", "driver.wasm", "--link"];
+
+/// A site with a driver of the T200 in `driver.wasm`.
+fn site() -> Site {
+    let site = Site::new("");
+    fs::copy(plugin("teledyne-t"), site.path("driver.wasm")).unwrap();
+    site
+}
+
+#[test]
+fn one_poll_of_a_real_peer_is_shown_with_units_states_and_frames() {
+    let peer = Pymodbus::start(instrument::map());
+    let site = site();
+    let link = format!("tcp://{}", peer.address());
+
+    let said = site.said(&[&RUN[..], &[&link, "--set", "model=T200", "--trace"]].concat());
+
+    assert!(said.success, "{}", said.text);
+    let no2 = said.text.lines().find(|line| line.contains("  no2_r1 ")).unwrap_or_else(|| panic!("{}", said.text));
+    for part in [&value_at(NO2_R1).to_string()[..5], "[ppb]", "valid", "status 0x"] {
+        assert!(no2.contains(part), "{part} is not in {no2:?}");
+    }
+    assert!(said.text.contains(" -> ") && said.text.contains("read input registers"), "{}", said.text);
+}
+
+#[test]
+fn what_is_wrong_is_told_and_fails_the_command() {
+    let site = site();
+    let check = |arguments: &[&str], expected: &str| {
+        let said = site.said(&[&RUN[..], arguments].concat());
+        assert!(!said.success && said.text.contains(expected), "{expected:?} is not in {}", said.text);
+    };
+    check(&["tcp://127.0.0.1:9", "--set", "model=T200"], "no readings: ");
+    check(&["tcp://127.0.0.1:9", "--set", "model=T2000"], "did you mean `T200`?");
+    check(&["tcp://127.0.0.1:9?timeot=2s", "--set", "model=T200"], "did you mean \"timeout\"?");
+    check(&["127.0.0.1:9"], "it begins with one of tcp://");
+    check(&["tcp://127.0.0.1:9", "--device", "unit=400"], "unit");
+}
+
+#[test]
+fn a_component_that_is_built_anew_is_taken_up_and_a_broken_one_is_not() {
+    let peer = Pymodbus::start(instrument::map());
+    let site = site();
+    let link = format!("tcp://{}", peer.address());
+    let mut running = site.start(&[&RUN[..], &[&link, "--set", "model=T200", "--every", "100ms"]].concat());
+    running.wait_for("readings", |line| line.contains("no2_r1"));
+
+    fs::write(site.path("driver.wasm"), "half a file").unwrap();
+    running.wait_for("the refusal", |line| line.contains("the old one goes on"));
+    let before = running.lines().count();
+    running.wait_for_after(before, "readings of the old one", |line| line.contains("no2_r1"));
+
+    let mut component = fs::read(plugin("teledyne-t")).unwrap();
+    // A custom section of no meaning: the same driver with another digest.
+    component.extend(b"\x00\x05\x04note");
+    fs::write(site.path("driver.wasm"), component).unwrap();
+    running.wait_for("the new one", |line| line.contains("built anew: teledyne-t"));
+    let before = running.lines().count();
+    running.wait_for_after(before, "readings of the new one", |line| line.contains("no2_r1"));
+    assert!(running.interrupt().success());
+}
+
+#[test]
+fn a_trace_of_a_running_hub_becomes_a_case_that_passes_and_that_notices_a_change() {
+    let peer = Pymodbus::start(instrument::map());
+    let site = Site::new(&(with_plugin("teledyne-t") + &t200("no2-north", &peer.address())));
+    let mut hub = site.run();
+    hub.wait_until("readings", || !journal::polls(&site, "no2-north").is_empty());
+    assert!(site.said(&["trace", "--config", "tutin.toml", "no2-north", "--to", "t.jsonl", "--for", "2s"]).success);
+    assert!(hub.interrupt().success());
+    drop(peer);
+
+    let driver = plugin("teledyne-t");
+    let driver = driver.to_str().unwrap();
+    let case = "mine/cases/north";
+    let of = ["--config", "tutin.toml", "--device", "no2-north", "--plugin", driver];
+    let recorded = site.said(&[&["plugin", "record", "t.jsonl", case], &of[..]].concat());
+    assert!(recorded.success && recorded.text.contains("\"point\":\"no2_r1\""), "{}", recorded.text);
+    let test = || site.said(&["plugin", "test", "mine", "--plugin", driver]);
+    let passed = test();
+    assert!(passed.success && passed.text.contains("1 cases, 0 failed"), "{}", passed.text);
+
+    let again = site.said(&[&["plugin", "record", "t.jsonl", case], &of[..]].concat());
+    assert!(!again.success && again.text.contains("is there already"), "{}", again.text);
+    let file = format!("{case}/expected.jsonl");
+    fs::write(site.path(&file), site.read(&file).replacen("\"valid\"", "\"fault\"", 1)).unwrap();
+    let failed = test();
+    assert!(
+        !failed.success && failed.text.contains("- {\"step\":1") && failed.text.contains("+ {\"step\":1"),
+        "{}",
+        failed.text
+    );
+    let blessed = site.said(&["plugin", "test", "mine", "--plugin", driver, "--bless"]);
+    assert!(blessed.success && test().success, "{}", blessed.text);
+}

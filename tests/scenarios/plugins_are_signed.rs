@@ -1,0 +1,195 @@
+//! A hub that names whom it trusts runs their plugins and no others; who answered for what is in the journal.
+
+use std::fs;
+use std::path::Path;
+
+use tutin::journal::{Event, SignedBy};
+
+use crate::support::configuration::t200;
+use crate::support::hub::{Site, plugin};
+use crate::support::lines::Origin;
+use crate::support::pymodbus::Pymodbus;
+use crate::support::{journal, t200};
+
+/// Runs a command that must end well, and returns what it said on standard output.
+fn say(site: &Site, arguments: &[&str]) -> String {
+    let mut command = site.start(arguments);
+    let status = command.wait();
+    assert!(status.success(), "{arguments:?}: {}", command.lines().text());
+    command.lines().of(Origin::Stdout).join("\n")
+}
+
+/// Runs a command that must end with exit code 1, and returns what it said.
+fn refused(site: &Site, arguments: &[&str]) -> String {
+    let mut command = site.start(arguments);
+    assert_eq!(command.wait().code(), Some(1), "{arguments:?}: {}", command.lines().text());
+    command.lines().text()
+}
+
+/// A vendor's key and a stranger's, with their public keys beside them.
+fn make_keys(site: &Site) {
+    for name in ["vendor", "stranger"] {
+        let shown = say(site, &["plugin", "keys", "new", &format!("{name}.key")]);
+        fs::write(site.path(&format!("{name}.pub")), shown).unwrap();
+    }
+}
+
+/// Puts a driver under another name into the site, signed with this key if there is one.
+fn install(site: &Site, name: &str, key: Option<&str>) {
+    let file = format!("{name}.wasm");
+    fs::copy(plugin("teledyne-t"), site.path(&file)).unwrap();
+    if let Some(key) = key {
+        say(site, &["plugin", "sign", &file, "--key", key]);
+    }
+}
+
+/// Adds a custom section, which changes the file and nothing that it does.
+fn alter(file: &Path) {
+    let mut bytes = fs::read(file).unwrap();
+    bytes.extend([0, 2, 1, b'x']);
+    fs::write(file, bytes).unwrap();
+}
+
+/// A device with a plugin of its own name.
+fn device(name: &str, address: &str) -> String {
+    let device = t200(name, address).replace("plugin = \"teledyne-t\"", &format!("plugin = {name:?}"));
+    format!("[plugins.{name}]\nfile = \"{name}.wasm\"\n{device}")
+}
+
+const TRUST: &str = "[trust.keys]\nvendor = { file = \"vendor.pub\" }\n";
+
+#[test]
+fn a_hub_runs_what_is_signed_and_refuses_the_rest_by_name_while_neighbours_poll_on() {
+    let peer = Pymodbus::start(t200::map());
+    let site = Site::new("");
+    make_keys(&site);
+    install(&site, "sound", Some("vendor.key"));
+    install(&site, "unsigned", None);
+    install(&site, "foreign", Some("stranger.key"));
+    install(&site, "altered", Some("vendor.key"));
+    alter(&site.path("altered.wasm"));
+    let devices: String =
+        ["sound", "unsigned", "foreign", "altered"].map(|name| device(name, &peer.address())).concat();
+    site.configure(&format!("{TRUST}{devices}"));
+
+    let checked = refused(&site, &["check", "tutin.toml", "--format", "short"]);
+    let mut hub = site.run();
+    let refusals = ["unsigned", "foreign", "altered"]
+        .map(|name| hub.wait_for(name, |line| line.contains("parked") && line.contains(&format!("{name}.wasm"))));
+    hub.wait_until("the sound device's polls", || journal::polls(&site, "sound").len() >= 20);
+    assert!(hub.interrupt().success());
+
+    let signers = ["signed by nobody", "a key that is not trusted", "not what vendor signed"];
+    for ((refusal, name), signer) in refusals.iter().zip(["unsigned", "foreign", "altered"]).zip(signers) {
+        for part in [name, "sha256:", signer, "signed by vendor"] {
+            assert!(refusal.contains(part), "{part} is not in {refusal}");
+        }
+        let option = format!("plugins.{name}.file");
+        let line = checked.lines().find(|line| line.contains(&option));
+        assert!(line.is_some_and(|line| line.contains(signer)), "{option}: {signer} is not in {checked}");
+        let polled = journal::polls(&site, name).len();
+        assert_eq!(polled, 0, "{name} ran");
+    }
+    assert!(!checked.contains("plugins.sound"), "{checked}");
+    journal::check_beat(&journal::polls(&site, "sound"));
+
+    // One compiled file: what was refused was never compiled.
+    let compiled = fs::read_dir(site.path("state/compiled")).unwrap().count();
+    assert_eq!(compiled, 1, "plugins were compiled that may not run");
+}
+
+#[test]
+fn the_journal_says_what_ran_and_who_answered_for_it() {
+    let peer = Pymodbus::start(t200::map());
+    let site = Site::new("");
+    make_keys(&site);
+    install(&site, "sound", Some("vendor.key"));
+    install(&site, "unsigned", None);
+    let devices = device("sound", &peer.address()) + &device("unsigned", &peer.address());
+    site.configure(&format!("[trust]\nrequire = false\n{TRUST}{devices}"));
+
+    let mut hub = site.run();
+    let signed = hub.wait_for("the signer", |line| line.contains("loaded") && line.contains("sound.wasm"));
+    hub.wait_for("nobody", |line| line.contains("loaded") && line.contains("unsigned.wasm") && line.contains("nobody"));
+    hub.wait_until("polls", || !journal::polls(&site, "unsigned").is_empty());
+    assert!(hub.interrupt().success());
+
+    let verified = say(&site, &["plugin", "verify", "sound.wasm", "--config", "tutin.toml"]);
+    let digest = word_after(&verified, "sha256:");
+    let key = word_after(&verified, "key ");
+    for part in ["teledyne-t 0.1.0", &format!("sha256:{digest}"), &format!("signed by vendor (key {key})")] {
+        assert!(signed.contains(part), "{part} is not in {signed}");
+    }
+    let events = journal::events(&site);
+    let of = |wanted: &str| {
+        let mut found = events.iter().filter_map(|event| match event {
+            Event::Plugin { plugin, digest, name, version, signer, .. } if plugin == wanted => {
+                Some((digest.clone(), name.clone().unwrap(), version.clone().unwrap(), signer.clone()))
+            }
+            _ => None,
+        });
+        found.next().unwrap_or_else(|| panic!("{wanted} is not in the journal"))
+    };
+    let (name, version) = ("teledyne-t".to_owned(), "0.1.0".to_owned());
+    let signer = Some(SignedBy { name: "vendor".to_owned(), key });
+    assert_eq!(of("sound"), (digest.clone(), name.clone(), version.clone(), signer));
+    assert_eq!(of("unsigned"), (digest, name, version, None));
+    journal::check_chain(&site);
+}
+
+#[test]
+fn a_pinned_file_must_be_that_file() {
+    let peer = Pymodbus::start(t200::map());
+    let site = Site::new("");
+    install(&site, "pinned", None);
+    install(&site, "sound", None);
+    let inspected = say(&site, &["plugin", "inspect", "pinned.wasm"]);
+    let pin = format!("sha256:{}", word_after(&inspected, "sha256:"));
+    let devices = device("pinned", &peer.address()) + &device("sound", &peer.address());
+    site.configure(&devices.replace("\"pinned.wasm\"", &format!("\"pinned.wasm\"\ndigest = {pin:?}")));
+    say(&site, &["check", "tutin.toml"]);
+    alter(&site.path("pinned.wasm"));
+
+    let checked = refused(&site, &["check", "tutin.toml", "--format", "short"]);
+    let mut hub = site.run();
+    let refusal = hub.wait_for("the refusal", |line| line.contains("parked"));
+    hub.wait_until("the neighbour's polls", || journal::polls(&site, "sound").len() >= 10);
+    assert!(hub.interrupt().success());
+
+    let found = tutin::digest::Digest::of(&fs::read(site.path("pinned.wasm")).unwrap()).to_string();
+    for said in [&refusal, &checked] {
+        for part in [pin.as_str(), &found, "pinned"] {
+            assert!(said.contains(part), "{part} is not in {said}");
+        }
+    }
+    assert!(checked.contains("plugins.pinned.digest"), "{checked}");
+}
+
+#[test]
+fn verify_says_in_a_sentence_why_nobody_answers_for_a_file() {
+    let site = Site::new("");
+    make_keys(&site);
+    install(&site, "t", Some("vendor.key"));
+    let verify = ["plugin", "verify", "t.wasm", "--trusted", "vendor.pub"];
+    assert!(say(&site, &verify).contains("of vendor.pub at 20"));
+    let signature = site.read("t.wasm.sig");
+
+    let again = refused(&site, &["plugin", "keys", "new", "vendor.key"]);
+    assert!(again.contains("never written over"), "{again}");
+    let stranger = refused(&site, &["plugin", "verify", "t.wasm", "--trusted", "stranger.pub"]);
+    assert!(stranger.contains("not trusted"), "{stranger}");
+    fs::write(site.path("t.wasm.sig"), signature.replace("version: 0.1.0", "version: 0.2.0")).unwrap();
+    assert!(refused(&site, &verify).contains("did not sign what stands there"));
+    fs::write(site.path("t.wasm.sig"), &signature[..signature.len() / 2]).unwrap();
+    assert!(refused(&site, &verify).contains("damaged"));
+    fs::remove_file(site.path("t.wasm.sig")).unwrap();
+    assert!(refused(&site, &verify).contains("signed by nobody"));
+    fs::write(site.path("t.wasm.sig"), &signature).unwrap();
+    alter(&site.path("t.wasm"));
+    assert!(refused(&site, &verify).contains("not what vendor.pub signed"));
+}
+
+fn word_after(text: &str, mark: &str) -> String {
+    let (_, rest) = text.split_once(mark).unwrap_or_else(|| panic!("no {mark} in {text}"));
+    rest.chars().take_while(char::is_ascii_alphanumeric).collect()
+}

@@ -22,6 +22,7 @@ mod outline;
 mod pace;
 mod place;
 mod polling;
+pub mod registry;
 mod schedule;
 pub mod swap;
 mod told;

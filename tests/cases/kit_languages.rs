@@ -32,7 +32,12 @@ fn the_example_in_each_language_passes_its_cases() {
     assert_eq!(names.len(), 4, "{names:?}");
     for example in names {
         let said = Site::new("").said(&["plugin", "test", example.to_str().unwrap()]);
-        assert!(said.success, "{} (`cargo xtask setup` and `cargo xtask plugins` build it): {}", example.display(), said.text);
+        assert!(
+            said.success,
+            "{} (`cargo xtask setup` and `cargo xtask plugins` build it): {}",
+            example.display(),
+            said.text
+        );
     }
 }
 
@@ -84,7 +89,8 @@ fn a_missing_toolchain_is_named_with_the_command_that_installs_it() {
     assert!(made.success, "{}", made.text);
 
     let build = ["plugin", "build", "no2"];
-    let output = Command::new(binary()).args(build).current_dir(site.path("")).env("PATH", "/nowhere").output().unwrap();
+    let output =
+        Command::new(binary()).args(build).current_dir(site.path("")).env("PATH", "/nowhere").output().unwrap();
 
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && said.contains("apt-get install clang-19 lld-19"), "{said}");

@@ -1,6 +1,7 @@
 //! Smaller tests: of real peers, and of what two sides must agree on.
 
 mod contract;
+mod frozen;
 mod hostile;
 mod hub;
 mod kit_languages;

@@ -98,6 +98,7 @@ fn spec(plugin: &Arc<Plugin>, settings: &str, interval: Duration) -> DeviceSpec 
         link_type: "modbus_tcp",
         granted: Vec::new(),
         limits: Limits::default(),
+        meter: Arc::default(),
         backfill: Duration::ZERO,
         unheard_since: None,
         interval,

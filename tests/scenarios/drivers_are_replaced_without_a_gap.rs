@@ -8,6 +8,7 @@ use tutin::journal::{DevicePhase, Event, SwapStep};
 use tutin::reading::{InstrumentState, PollSet, Value};
 use tutin::time::Timestamp;
 
+use crate::support::asyncua::{Asyncua, NAMESPACE, Plant};
 use crate::support::components::{put, version_of, with_file};
 use crate::support::configuration::{t200, with_plugin};
 use crate::support::hj212::Hj212Logger;
@@ -352,4 +353,57 @@ fn what_a_logger_pushes_is_answered_and_kept_once_whoever_drives_it() {
 fn data_time(number: usize) -> String {
     let at = Timestamp::now().before(Duration::from_secs(600)).after(Duration::from_secs(number as u64));
     at.to_string().chars().filter(char::is_ascii_digit).take(14).collect()
+}
+
+#[test]
+fn a_server_s_notifications_have_no_gap_when_another_driver_takes_them() {
+    let mut server = Asyncua::start(Plant { histories: 0, ..Plant::default() });
+    let node =
+        |item: usize| format!("{{ id = \"item_{item}\", node = \"nsu={NAMESPACE};s=item.{item}\", unit = \"1\" }}");
+    let text = |ahead: u32| {
+        with_plugin("opcua-adi")
+            + &format!(
+                "[links.server]\ntype = \"opcua\"\nurl = \"{}\"\npolicy = \"none\"\n\n[devices.analyser]\nplugin = \"opcua-adi\"\n\
+                 link = \"server\"\ninterval = \"500ms\"\nlimits = {{ memory = \"64MiB\", call = \"2s\" }}\n\n[devices.analyser.settings]\n\
+                 discover = false\nmax_clock_difference_s = {ahead}\nnodes = [{}, {}]\n",
+                server.url(),
+                node(1),
+                node(2)
+            )
+    };
+    let (first, second, third) = (text(60), text(61), text(62));
+    let site = Site::new(&first);
+    let mut hub = site.run();
+    let ticks = |site: &Site| -> Vec<u64> {
+        let sets = journal::polls(site, "analyser");
+        let readings = sets.iter().flat_map(|set| set.readings());
+        let valid = readings.filter(|one| one.point.id == "item_1" && one.state == InstrumentState::Valid);
+        let numbers =
+            valid.filter_map(|one| if let Value::Number(value) = one.value { Some(value as u64) } else { None });
+        // A value that stands is repeated from poll to poll.
+        let mut ticks: Vec<u64> = numbers.collect();
+        ticks.dedup();
+        ticks
+    };
+    let newest = |site: &Site| ticks(site).last().copied().unwrap_or_default();
+    let start = server.tick();
+    hub.wait_until("values", || newest(&site) > start + 2);
+    for next in [second, third] {
+        site.configure(&next);
+        let (code, said) = reload(&site);
+        assert!(code == Some(0) && said.contains("swapped device analyser"), "{said}");
+        let now = server.tick();
+        hub.wait_until("values", || newest(&site) > now + 2);
+    }
+    assert!(hub.interrupt().success());
+    let ticks = ticks(&site);
+    let gaps: Vec<&[u64]> = ticks.windows(2).filter(|pair| pair[1] != pair[0] + 1).collect();
+    assert!(gaps.is_empty(), "{gaps:?} of {} ticks", ticks.len());
+    let silent = journal::polls(&site, "analyser")
+        .iter()
+        .skip(3)
+        .flat_map(|set| set.columns.states.clone())
+        .filter(|state| !state.has_value())
+        .count();
+    assert_eq!(silent, 0, "there are readings without a value after the first");
 }

@@ -1,62 +1,13 @@
 //! A hub that names whom it trusts runs their plugins and no others; who answered for what is in the journal.
 
 use std::fs;
-use std::path::Path;
 
 use tutin::journal::{Event, SignedBy};
 
-use crate::support::configuration::t200;
-use crate::support::hub::{Site, plugin};
-use crate::support::lines::Origin;
+use crate::support::hub::Site;
 use crate::support::pymodbus::Pymodbus;
+use crate::support::signing::{TRUST, alter, device, install, make_keys, refused, say, word_after};
 use crate::support::{journal, t200};
-
-/// Runs a command that must end well, and returns what it said on standard output.
-fn say(site: &Site, arguments: &[&str]) -> String {
-    let mut command = site.start(arguments);
-    let status = command.wait();
-    assert!(status.success(), "{arguments:?}: {}", command.lines().text());
-    command.lines().of(Origin::Stdout).join("\n")
-}
-
-/// Runs a command that must end with exit code 1, and returns what it said.
-fn refused(site: &Site, arguments: &[&str]) -> String {
-    let mut command = site.start(arguments);
-    assert_eq!(command.wait().code(), Some(1), "{arguments:?}: {}", command.lines().text());
-    command.lines().text()
-}
-
-/// A vendor's key and a stranger's, with their public keys beside them.
-fn make_keys(site: &Site) {
-    for name in ["vendor", "stranger"] {
-        let shown = say(site, &["plugin", "keys", "new", &format!("{name}.key")]);
-        fs::write(site.path(&format!("{name}.pub")), shown).unwrap();
-    }
-}
-
-/// Puts a driver under another name into the site, signed with this key if there is one.
-fn install(site: &Site, name: &str, key: Option<&str>) {
-    let file = format!("{name}.wasm");
-    fs::copy(plugin("teledyne-t"), site.path(&file)).unwrap();
-    if let Some(key) = key {
-        say(site, &["plugin", "sign", &file, "--key", key]);
-    }
-}
-
-/// Adds a custom section, which changes the file and nothing that it does.
-fn alter(file: &Path) {
-    let mut bytes = fs::read(file).unwrap();
-    bytes.extend([0, 2, 1, b'x']);
-    fs::write(file, bytes).unwrap();
-}
-
-/// A device with a plugin of its own name.
-fn device(name: &str, address: &str) -> String {
-    let device = t200(name, address).replace("plugin = \"teledyne-t\"", &format!("plugin = {name:?}"));
-    format!("[plugins.{name}]\nfile = \"{name}.wasm\"\n{device}")
-}
-
-const TRUST: &str = "[trust.keys]\nvendor = { file = \"vendor.pub\" }\n";
 
 #[test]
 fn a_hub_runs_what_is_signed_and_refuses_the_rest_by_name_while_neighbours_poll_on() {
@@ -187,9 +138,4 @@ fn verify_says_in_a_sentence_why_nobody_answers_for_a_file() {
     fs::write(site.path("t.wasm.sig"), &signature).unwrap();
     alter(&site.path("t.wasm"));
     assert!(refused(&site, &verify).contains("not what vendor.pub signed"));
-}
-
-fn word_after(text: &str, mark: &str) -> String {
-    let (_, rest) = text.split_once(mark).unwrap_or_else(|| panic!("no {mark} in {text}"));
-    rest.chars().take_while(char::is_ascii_alphanumeric).collect()
 }

@@ -6,6 +6,7 @@
 #![allow(dead_code, reason = "each part is whole, whichever of it the tests of the day need")]
 
 pub mod asyncua;
+pub mod beat;
 pub mod between;
 pub mod blessed;
 pub mod certificates;
@@ -23,7 +24,9 @@ pub mod played;
 pub mod ports;
 pub mod pymodbus;
 pub mod random;
+pub mod registry;
 pub mod serial;
+pub mod signing;
 pub mod sparkplug;
 pub mod store;
 pub mod t200;

@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask ci | demo | plugins | tidy | bench | setup`.
+//! The project's own commands: `cargo xtask ci | demo | plugins | tidy | reference | bench | setup`.
 //!
 //! They stand in Rust and not in shell scripts, so that whoever can build the hub can run them.
 
@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod ci;
+mod contract;
 mod demo;
 mod plugins;
 mod process;
@@ -37,10 +38,12 @@ enum Command {
     Plugins,
     /// Check the rules that a compiler does not know
     Tidy {
-        /// Enter the contract's versions that are not in wit/released.txt yet; those that are stay frozen
+        /// Enter the contract's versions that are not in wit/released.txt yet, each with a component in tests/contract; those that are stay frozen
         #[arg(long)]
         write_fingerprints: bool,
     },
+    /// Make the reference of the contract from wit/
+    Reference,
     /// Measure the hub against a native loop that only reads
     Bench(bench::Options),
     /// Install what builds and tests need, or say what to install
@@ -69,8 +72,12 @@ fn run(command: Command) -> Result<()> {
         Command::Ci => ci::run(&root),
         Command::Demo { arguments } => demo::run(&root, &arguments),
         Command::Plugins => build_plugins(&root),
-        Command::Tidy { write_fingerprints: true } => tidy::fingerprints::write(&root),
+        Command::Tidy { write_fingerprints: true } => {
+            tidy::fingerprints::write(&root)?;
+            contract::fixture::write(&root)
+        }
         Command::Tidy { write_fingerprints: false } => tidy::run(&root),
+        Command::Reference => contract::reference::write(&root),
         Command::Bench(options) => bench::run(&root, &options),
         Command::Setup => setup::run(&root),
         Command::BenchServer(options) => bench::server::run(&options),

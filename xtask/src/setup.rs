@@ -21,8 +21,13 @@ const NODESETS: &str = "node-opcua-nodesets@2.182.0";
 const NODESETS_FILE: &str = "node_modules/node-opcua-nodesets/nodesets/Opc.Ua.Adi.NodeSet2.xml";
 
 /// Programs of the system that builds and tests start, each with the Debian package that has it.
-const PROGRAMS: [(&str, &str); 4] =
-    [("mosquitto", "mosquitto"), ("socat", "socat"), ("mbpoll", "mbpoll"), ("npm", "npm")];
+const PROGRAMS: [(&str, &str); 5] = [
+    ("mosquitto", "mosquitto"),
+    ("socat", "socat"),
+    ("mbpoll", "mbpoll"),
+    ("npm", "npm"),
+    ("docker-registry", "docker-registry"),
+];
 
 /// What builds drivers in C.
 const C: [&str; 2] = ["clang-19", "lld-19"];

@@ -126,16 +126,21 @@ pub struct Loading {
     pub items: u64,
     /// Size of one function, bytes. Default 1 MiB, 4 KiB to 16 MiB.
     pub function: u64,
-    /// Time for compiling it. Default 2 min, 1 s to 1 h.
+    /// Processor time for compiling it. Default 2 min, 1 s to 1 h.
     pub compile: Duration,
     /// Memory for compiling it, bytes. Default 4 GiB, 256 MiB to 64 GiB.
     pub compile_memory: u64,
 }
 
+impl Loading {
+    /// Largest file of a plugin where no configuration says otherwise, bytes.
+    pub const LARGEST_FILE: u64 = 64 << 20;
+}
+
 impl Default for Loading {
     fn default() -> Self {
         Loading {
-            file: 64 << 20,
+            file: Loading::LARGEST_FILE,
             items: 500_000,
             function: 1 << 20,
             compile: Duration::from_secs(120),

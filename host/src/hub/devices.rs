@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use futures_util::StreamExt;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::{error, info};
 
@@ -30,6 +32,12 @@ struct Loaded {
     plugin: Result<Arc<Plugin>, Arc<LoadError>>,
 }
 
+/// Plugins that are loaded side by side.
+const LOADS: usize = 4;
+
+/// A file as it was looked at, and what it is if it was not known.
+type Read = (Option<Stamp>, Option<Result<Arc<Plugin>, LoadError>>);
+
 /// Plugins that cannot be loaded as they are now, with the reason. What was loaded of them before runs on.
 pub(super) type Unloadable = BTreeMap<model::Plugin, String>;
 
@@ -47,24 +55,31 @@ impl Plugins {
         self.loaded.get(plugin).and_then(|loaded| loaded.stamp)
     }
 
-    /// Reads a file if it is not the one that is loaded, or others are trusted now. Returns the plugin, if another one came of it than before.
-    async fn read(
-        &mut self,
-        name: &str,
-        key: &model::Plugin,
-        trust: &model::Trust,
-    ) -> Result<Option<Arc<Plugin>>, String> {
-        let (loader, of, whom) = (self.loader.clone(), key.clone(), trust.clone());
-        let (name, file) = (name.to_owned(), key.file.clone());
-        let before = self.loaded.get(key);
-        let is_judged_alike = before.is_some_and(|loaded| loaded.trust == *trust);
-        let known = before.filter(|loaded| is_judged_alike && loaded.plugin.is_ok()).map(|loaded| loaded.stamp);
-        let read = tokio::task::spawn_blocking(move || {
-            let stamp = Stamp::of(&file);
+    /// Whether this was loaded while the same were trusted.
+    fn is_judged_alike(&self, key: &model::Plugin, trust: &model::Trust) -> bool {
+        self.loaded.get(key).is_some_and(|loaded| loaded.trust == *trust)
+    }
+
+    /// Reads a file if it is not the one that is loaded, or others are trusted now.
+    fn read(&self, name: &str, key: &model::Plugin, trust: &model::Trust) -> JoinHandle<Read> {
+        let (loader, name, of, whom) = (self.loader.clone(), name.to_owned(), key.clone(), trust.clone());
+        let known = self.loaded.get(key).filter(|loaded| loaded.plugin.is_ok() && self.is_judged_alike(key, trust));
+        let known = known.map(|loaded| loaded.stamp);
+        tokio::task::spawn_blocking(move || {
+            let stamp = Stamp::of(&of.file);
             let is_known = stamp.is_some() && known == Some(stamp);
             (stamp, (!is_known).then(|| loader.load_trusted(&name, &of, &whom)))
-        });
-        let (stamp, Some(read)) = read.await.map_err(|error| error.to_string())? else { return Ok(None) };
+        })
+    }
+
+    /// Takes what was read. Returns the plugin, if another one came of it than before.
+    fn take(
+        &mut self,
+        key: &model::Plugin,
+        trust: &model::Trust,
+        (stamp, read): Read,
+    ) -> Result<Option<Arc<Plugin>>, String> {
+        let Some(read) = read else { return Ok(None) };
         let before = self.loaded.get(key).and_then(|loaded| loaded.plugin.as_ref().ok()).cloned();
         let (plugin, answer) = match (read, before) {
             (Ok(plugin), Some(before)) if plugin.digest == before.digest && plugin.signer == before.signer => {
@@ -72,7 +87,7 @@ impl Plugins {
             }
             (Ok(plugin), _) => (Ok(Arc::clone(&plugin)), Ok(Some(plugin))),
             // The file is another one, and it is not taken. One that nobody trusts any more is something else.
-            (Err(error), Some(before)) if is_judged_alike => (Ok(before), Err(describe(&error))),
+            (Err(error), Some(before)) if self.is_judged_alike(key, trust) => (Ok(before), Err(describe(&error))),
             (Err(error), _) => {
                 let text = describe(&error);
                 (Err(Arc::new(error)), Err(text))
@@ -88,8 +103,14 @@ impl Hub {
     /// cannot be loaded costs its own devices and nothing else; where it ran before, it runs on unless it is trusted no more.
     pub(super) async fn load_plugins(&mut self, next: &Config) -> Result<Unloadable, HubError> {
         let mut unloadable = Unloadable::new();
-        for (name, key) in &next.plugins {
-            match self.plugins.read(name, key, &next.trust).await {
+        let reads = next.plugins.iter().map(|(name, key)| {
+            let read = self.plugins.read(name, key, &next.trust);
+            async move { (name, key, read.await) }
+        });
+        // Some side by side: one that takes long to compile keeps fewer waiting.
+        let reads: Vec<_> = futures_util::stream::iter(reads).buffered(LOADS).collect().await;
+        for (name, key, read) in reads {
+            match self.plugins.take(key, &next.trust, read.map_err(HubError::Task)?) {
                 Ok(None) => {}
                 Ok(Some(plugin)) => self.record_plugin(next, name, &plugin).await?,
                 Err(reason) => {

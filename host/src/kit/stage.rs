@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -74,7 +74,8 @@ pub enum StageError {
 enum Counterpart {
     Line(Line),
     Modbus(Device),
-    Mqtt(Broker),
+    /// With messages that wait for the first who listens.
+    Mqtt(Broker, Mutex<Vec<Message>>),
     OpcUa(Server),
 }
 
@@ -147,7 +148,7 @@ impl Stage {
         if let Some(reason) = self.counterpart.change(step) {
             return Some(reason);
         }
-        let has_spoken = !step.push.is_empty() || self.counterpart.speaks_unasked();
+        let has_spoken = !step.push.is_empty() || step.link != Some(Wire::Down) && self.counterpart.is_heard();
         if !has_spoken || self.settle().await {
             None
         } else {
@@ -163,7 +164,7 @@ impl Stage {
     /// Whether the instrument can answer with an error of its protocol, and if so does from now on, or no more.
     pub fn refuse(&self, refuses: Option<u8>) -> bool {
         match &self.counterpart {
-            Counterpart::Line(_) | Counterpart::Mqtt(_) | Counterpart::OpcUa(_) => false,
+            Counterpart::Line(_) | Counterpart::Mqtt(..) | Counterpart::OpcUa(_) => false,
             Counterpart::Modbus(device) => {
                 device.answer_with(refuses);
                 true
@@ -175,6 +176,10 @@ impl Stage {
     pub async fn settle(&self) -> bool {
         let until = Instant::now() + LONGEST_SETTLE;
         self.counterpart.joined().await;
+        if self.counterpart.has_nothing_new() {
+            return true;
+        }
+        self.counterpart.release();
         while !self.counterpart.is_settled() {
             if Instant::now() > until || self.between.fault() == Fault::Reset {
                 return false;
@@ -185,7 +190,14 @@ impl Stage {
         for bell in bells {
             while Instant::now() < until && timeout(QUIET, bell.notified()).await.is_ok() {}
         }
+        // What comes unasked comes between polls, never within one: else it would be another poll's each time.
+        self.counterpart.hold();
         true
+    }
+
+    /// Whether what the instrument said once holds until it says something else.
+    pub fn holds_values(&self) -> bool {
+        matches!(self.counterpart, Counterpart::Mqtt(..) | Counterpart::OpcUa(_))
     }
 
     /// What the driver did in a step that the case does not allow: one text for each. What was only sent may still be on its way.
@@ -217,14 +229,14 @@ impl Stage {
         match &self.counterpart {
             Counterpart::Line(_) => Vec::new(),
             Counterpart::Modbus(device) => device.written(),
-            Counterpart::Mqtt(broker) => broker.published().iter().map(published).collect(),
+            Counterpart::Mqtt(broker, _) => broker.published().iter().map(published).collect(),
             Counterpart::OpcUa(server) => {
                 let written = server.written();
                 let written = written.iter().map(|written| format!("{} = {}", written.node, written.value));
                 let called = server.called();
                 let called = called.iter().map(|called| {
                     let arguments: Vec<String> = called.arguments.iter().map(ToString::to_string).collect();
-                    format!("{}.{}({})", called.object, called.method, arguments.join(", "))
+                    format!("{} of {} called with ({})", called.method, called.object, arguments.join(", "))
                 });
                 written.chain(called).collect()
             }
@@ -235,7 +247,7 @@ impl Stage {
     pub fn is_told(&self) -> bool {
         match &self.counterpart {
             Counterpart::Line(line) => line.is_told(),
-            Counterpart::Modbus(_) | Counterpart::Mqtt(_) | Counterpart::OpcUa(_) => true,
+            Counterpart::Modbus(_) | Counterpart::Mqtt(..) | Counterpart::OpcUa(_) => true,
         }
     }
 }
@@ -272,7 +284,10 @@ impl Counterpart {
                 device.set(&instrument.registers);
                 Ok(Counterpart::Modbus(device))
             }
-            ("mqtt", None) => Ok(Counterpart::Mqtt(Broker::start(ANY, &instrument.messages).await?)),
+            ("mqtt", None) => {
+                let broker = Broker::start(ANY, &instrument.messages).await?;
+                Ok(Counterpart::Mqtt(broker, Mutex::default()))
+            }
             ("opcua", None) => {
                 let Instrument { namespaces, nodes, .. } = instrument;
                 Ok(Counterpart::OpcUa(Server::start(ANY, namespaces, nodes).await?))
@@ -305,7 +320,7 @@ impl Counterpart {
                 let address = open.address;
                 (Open::Modbus(open), address)
             }
-            Counterpart::Mqtt(broker) => (Open::Itself, broker.address()),
+            Counterpart::Mqtt(broker, _) => (Open::Itself, broker.address()),
             Counterpart::OpcUa(server) => (Open::Itself, server.address()),
         };
         let between = Between::start(address, between::Instrument::Listens, LATE).await?;
@@ -327,29 +342,63 @@ impl Counterpart {
                     device.answer_with(Some(code).filter(|code| *code != 0));
                 }
             }
-            Counterpart::Mqtt(broker) => step.messages.iter().for_each(|message| broker.publish(message)),
+            Counterpart::Mqtt(broker, _) if broker.is_known() => {
+                step.messages.iter().for_each(|message| broker.publish(message));
+            }
+            Counterpart::Mqtt(_, early) => {
+                let mut early = early.lock().unwrap_or_else(PoisonError::into_inner);
+                early.extend(step.messages.iter().cloned());
+            }
             Counterpart::OpcUa(server) => return server.set(&step.nodes).err().map(|error| error.to_string()),
         }
         None
     }
 
-    /// Whether something may come that nobody asked for at that moment.
-    fn speaks_unasked(&self) -> bool {
-        matches!(self, Counterpart::Mqtt(_) | Counterpart::OpcUa(_))
+    /// Whether somebody is there who is told unasked.
+    fn is_heard(&self) -> bool {
+        match self {
+            Counterpart::Line(_) | Counterpart::Modbus(_) => false,
+            Counterpart::Mqtt(broker, _) => broker.is_known(),
+            Counterpart::OpcUa(server) => server.has_client(),
+        }
     }
 
-    /// Waits for a driver that will be told unasked, as long as one may need to be there.
-    async fn joined(&self) {
+    /// Whether it has nothing to say that was not said, as far as it keeps count.
+    fn has_nothing_new(&self) -> bool {
+        match self {
+            Counterpart::Line(_) | Counterpart::Modbus(_) => false,
+            Counterpart::Mqtt(broker, _) => broker.is_held() && broker.is_settled(),
+            Counterpart::OpcUa(server) => server.is_held() && server.is_settled(),
+        }
+    }
+
+    fn hold(&self) {
         match self {
             Counterpart::Line(_) | Counterpart::Modbus(_) => {}
-            Counterpart::Mqtt(broker) => {
-                broker.joined(JOINING).await;
+            Counterpart::Mqtt(broker, _) => broker.hold(),
+            Counterpart::OpcUa(server) => server.hold(),
+        }
+    }
+
+    fn release(&self) {
+        match self {
+            Counterpart::Line(_) | Counterpart::Modbus(_) => {}
+            Counterpart::Mqtt(broker, _) => broker.release(),
+            Counterpart::OpcUa(server) => server.release(),
+        }
+    }
+
+    /// Waits for a driver that is told unasked, as long as one may need to be there, and tells it what waited for it.
+    async fn joined(&self) {
+        match self {
+            Counterpart::Mqtt(broker, early) if broker.joined(JOINING).await => {
+                let early = std::mem::take(&mut *early.lock().unwrap_or_else(PoisonError::into_inner));
+                early.iter().for_each(|message| broker.publish(message));
             }
-            // Who has asked for nothing yet will not be told.
-            Counterpart::OpcUa(server) if !server.has_client() => {}
-            Counterpart::OpcUa(server) => {
+            Counterpart::OpcUa(server) if server.has_client() => {
                 server.joined(JOINING).await;
             }
+            _ => {}
         }
     }
 
@@ -357,7 +406,7 @@ impl Counterpart {
         match self {
             Counterpart::Line(line) => line.is_settled(),
             Counterpart::Modbus(_) => true,
-            Counterpart::Mqtt(broker) => broker.is_settled(),
+            Counterpart::Mqtt(broker, _) => broker.is_settled(),
             Counterpart::OpcUa(server) => server.is_settled(),
         }
     }
@@ -365,7 +414,7 @@ impl Counterpart {
     fn is_owed(&self) -> bool {
         match self {
             Counterpart::Line(line) => line.is_owed(),
-            Counterpart::Modbus(_) | Counterpart::Mqtt(_) | Counterpart::OpcUa(_) => false,
+            Counterpart::Modbus(_) | Counterpart::Mqtt(..) | Counterpart::OpcUa(_) => false,
         }
     }
 

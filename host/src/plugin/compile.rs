@@ -11,12 +11,13 @@
 //! A program that cannot start itself so, as a test that uses this library, compiles in its own process.
 
 use std::io::{Read, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Resource, Rlimit, nice, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, nice, setrlimit};
 use thiserror::Error;
 
 use super::engine::Engine;
@@ -28,6 +29,8 @@ use crate::config::model::Loading;
 const LOOK: Duration = Duration::from_millis(5);
 /// Longest text of the compiler that is read.
 const LONGEST_TEXT: u64 = 16 << 10;
+/// Times the processor time that the compiler may take in all, on a machine that has more important things to do.
+const PATIENCE: u32 = 10;
 /// By how much others go first.
 const NICE: i32 = 10;
 
@@ -41,7 +44,7 @@ pub enum CompileError {
     #[error("{0}")]
     Invalid(String),
     /// It takes too long.
-    #[error("compiling it takes longer than {} s (loading.compile)", .0.as_secs_f64())]
+    #[error("compiling it takes more than {} s (loading.compile)", .0.as_secs_f64())]
     Time(Duration),
     /// It takes too much memory.
     #[error("compiling it takes more than {0} bytes of memory (loading.compile_memory)")]
@@ -90,8 +93,10 @@ impl Compiler {
 
 fn serve(seconds: u64, memory: u64) -> Result<(), String> {
     let system = |error: std::io::Error| error.to_string();
-    let hold = |resource, most| {
-        setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) }).map_err(|error| system(error.into()))
+    let hold = |resource, most: u64| {
+        // A little above the first bound is one that ends the process without its being asked.
+        let limit = Rlimit { current: Some(most), maximum: Some(most.saturating_add(2)) };
+        setrlimit(resource, limit).map_err(|error| system(error.into()))
     };
     nice(NICE).map_err(|error| system(error.into()))?;
     hold(Resource::Core, 0)?;
@@ -106,9 +111,9 @@ fn serve(seconds: u64, memory: u64) -> Result<(), String> {
 
 fn apart(program: &Path, wasm: &[u8], limits: &Loading) -> Result<Vec<u8>, CompileError> {
     let failed = |error: std::io::Error| CompileError::Compiler(error.to_string());
-    // Whoever orphans it, by being killed, has the system end it at some time.
-    let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
-    let seconds = (limits.compile.as_secs() + 1).saturating_mul(cores);
+    // Processor time is held by the system, even when whoever asked is gone. A machine that has none to give must not wait for ever.
+    let seconds = limits.compile.as_secs().max(1);
+    let patience = limits.compile.saturating_mul(PATIENCE);
     let mut child = Command::new(program)
         .args([Compiler::VERB, &seconds.to_string(), &limits.compile_memory.to_string()])
         .stdin(Stdio::piped())
@@ -122,7 +127,7 @@ fn apart(program: &Path, wasm: &[u8], limits: &Loading) -> Result<Vec<u8>, Compi
         scope.spawn(move || input.map(|mut input| input.write_all(wasm)));
         let output = scope.spawn(move || read(output, u64::MAX));
         let text = scope.spawn(move || read(text, LONGEST_TEXT));
-        let status = wait(&mut child, limits.compile).map_err(failed)?;
+        let status = wait(&mut child, patience).map_err(failed)?;
         let text = text.join().unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
         match status {
@@ -138,6 +143,9 @@ fn judge(status: ExitStatus, text: &str, limits: &Loading) -> CompileError {
     let is_memory = ["memory allocation", "Cannot allocate memory", "os error 12", "OutOfMemory", "out of memory"];
     if is_memory.iter().any(|words| text.contains(words)) {
         return CompileError::Memory(limits.compile_memory);
+    }
+    if status.signal() == Some(Signal::XCPU.as_raw()) {
+        return CompileError::Time(limits.compile);
     }
     let text = defuse(text, 1_000);
     match status.code() {

@@ -100,8 +100,13 @@ impl Plugin {
     /// What the plugin says that it is. Asked once, of an instance of its own: the schema of the settings takes memory that
     /// no device needs.
     pub async fn description(&self, limits: &Limits) -> Result<&Description, CallError> {
+        self.described(limits, Arc::default()).await
+    }
+
+    /// The same; what it uses is added to the meter.
+    pub(super) async fn described(&self, limits: &Limits, meter: Arc<Meter>) -> Result<&Description, CallError> {
         let name = self.file.file_stem().unwrap_or_default().to_string_lossy();
-        let guest = Guest::new(name.into(), BTreeMap::new(), limits.clone(), Arc::clone(&self.meter));
+        let guest = Guest::new(name.into(), BTreeMap::new(), limits.clone(), meter);
         let describe = async || {
             let description = Instance::new(self, guest).await?.describe().await?;
             told::check(&description)?;

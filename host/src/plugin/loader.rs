@@ -19,7 +19,7 @@ use super::fault::chain;
 use super::instance::Description;
 use super::outline::{self, NoOutline};
 use super::trust::{self, Fault, Signer, Untrusted};
-use crate::capability::{Guest, Lane, Meter};
+use crate::capability::{Guest, Lane};
 use crate::config::model::{self, Loading};
 use crate::digest::Digest;
 
@@ -44,8 +44,6 @@ pub struct Plugin {
     pub(super) pre: DriverPre<Guest>,
     pub(super) description: OnceCell<Description>,
     pub(super) lane: Lane,
-    /// What describing itself has used.
-    pub(super) meter: Arc<Meter>,
 }
 
 /// More of something in a plugin's file than is allowed.
@@ -193,8 +191,8 @@ impl Loader {
             (offer.link)(&mut linker).map_err(contract)?;
         }
         let pre = linker.instantiate_pre(&component).and_then(DriverPre::new).map_err(contract)?;
-        let (description, lane, meter) = (OnceCell::new(), self.engine.lane().clone(), Arc::default());
-        Ok(Arc::new(Plugin { file: file.to_owned(), digest, wanted, signer, pre, description, lane, meter }))
+        let (description, lane) = (OnceCell::new(), self.engine.lane().clone());
+        Ok(Arc::new(Plugin { file: file.to_owned(), digest, wanted, signer, pre, description, lane }))
     }
 }
 

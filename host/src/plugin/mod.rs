@@ -22,10 +22,13 @@ mod outline;
 mod pace;
 mod place;
 mod polling;
+pub mod registry;
 mod schedule;
 pub mod swap;
 mod told;
 pub mod trust;
+#[cfg(test)]
+mod version_tests;
 
 pub use admission::{Refusal, Wanted};
 pub use batch::BatchFault;

@@ -80,7 +80,7 @@ pub async fn open(spec: &DeviceSpec) -> Result<Opened, OpenError> {
     admission::check_grants(&spec.plugin.wanted, &spec.name, &spec.granted)?;
     let (name, meter) = (Arc::clone(&spec.name), Arc::clone(&spec.meter));
     let guest = Guest::new(name, spec.links.clone(), spec.limits.clone(), meter);
-    let description = spec.plugin.description(&spec.limits).await?;
+    let description = spec.plugin.described(&spec.limits, Arc::clone(&spec.meter)).await?;
     let mut driver = Instance::new(&spec.plugin, guest).await?.open(&spec.settings).await??;
     let points = batch::points(driver.points().await?)?;
     let catalog = Arc::new(DeviceCatalog {

@@ -14,6 +14,9 @@ use super::loader::Excess;
 use super::told;
 use crate::config::model::Loading;
 
+/// Components inside components; what a compiler makes has two or three.
+const DEEPEST: u32 = 100;
+
 /// What the outermost component asks for and offers, by name.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Outline {
@@ -48,7 +51,13 @@ pub(super) fn read(wasm: &[u8], limits: &Loading) -> Result<Outline, NoOutline> 
                 let reason = "it is a core module; make a component of it, as `tutin plugin build` does";
                 return Err(NoOutline::Malformed(reason.to_owned()));
             }
-            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => {
+                depth += 1;
+                if depth > DEEPEST {
+                    let reason = format!("components are nested more than {DEEPEST} deep");
+                    return Err(NoOutline::Malformed(reason));
+                }
+            }
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::CodeSectionEntry(body) => {
                 let bytes = body.range().len() as u64;

@@ -8,7 +8,7 @@ use super::bindings::exports::tutin::driver::driver::Description;
 use crate::capability::log::defuse;
 
 /// Longest reason of a failure or answer to a command, bytes.
-const SENTENCE: usize = 4_096;
+const SENTENCE: usize = 1_000;
 /// Longest place at which a back-fill goes on, bytes.
 pub(super) const LONGEST_NEXT: usize = 64 << 10;
 
@@ -39,6 +39,8 @@ pub(super) fn sentence(text: String) -> String {
         return text;
     }
     let mut line = defuse(&text, SENTENCE);
+    // What is defused is longer than what was said.
+    line.truncate(line.floor_char_boundary(SENTENCE));
     if text.len() > SENTENCE {
         line.push_str(&format!(" … ({} bytes in all)", text.len()));
     }
@@ -91,8 +93,10 @@ mod tests {
     fn a_reason_is_one_line_that_drives_no_terminal_and_fills_no_log() {
         assert_eq!(sentence("unit 3: timeout".into()), "unit 3: timeout");
         assert_eq!(sentence("a\nb\u{1b}[2J".into()), "a\\nb\\u{1b}[2J");
-        let long = sentence("x".repeat(10 << 20));
-        assert!(long.len() < SENTENCE + 40 && long.ends_with("(10485760 bytes in all)"), "{}", long.len());
+        for letter in ["x", "\0"] {
+            let long = sentence(letter.repeat(10 << 20));
+            assert!(long.len() < SENTENCE + 40 && long.ends_with("(10485760 bytes in all)"), "{}", long.len());
+        }
     }
 
     #[test]

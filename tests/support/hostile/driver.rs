@@ -164,3 +164,15 @@ pub fn records(address: u32, count: u32, size: u32, fields: &[(u32, &str)]) -> S
         (br_if $next (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const {count}))))"
     )
 }
+
+/// Appends a section to a module or component.
+pub fn append(wasm: &mut Vec<u8>, kind: u8, section: &[u8]) {
+    wasm.push(kind);
+    let mut size = section.len();
+    while size >= 0x80 {
+        wasm.push((size & 0x7f) as u8 | 0x80);
+        size >>= 7;
+    }
+    wasm.push(size as u8);
+    wasm.extend(section);
+}

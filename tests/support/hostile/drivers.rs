@@ -1,6 +1,6 @@
 //! Drivers that are admitted and compiled, and then break a limit or the contract.
 
-use super::driver::{LOOP, Parts, batch, records, words};
+use super::driver::{LOOP, Parts, append, batch, records, words};
 use super::{End, Hostile};
 
 /// Ten megabytes, as many as a guest may have in one text.
@@ -67,17 +67,6 @@ fn sections(wasm: &[u8]) -> Vec<u8> {
         at += 1 + size;
     }
     kinds
-}
-
-fn append(wasm: &mut Vec<u8>, kind: u8, section: &[u8]) {
-    wasm.push(kind);
-    let mut size = section.len();
-    while size >= 0x80 {
-        wasm.push((size & 0x7f) as u8 | 0x80);
-        size >>= 7;
-    }
-    wasm.push(size as u8);
-    wasm.extend(section);
 }
 
 fn recursion() -> Vec<u8> {

@@ -6,6 +6,8 @@ pub mod driver;
 mod drivers;
 mod files;
 
+pub use drivers::SIGNALLING_NAN;
+
 /// A plugin, and what must become of it.
 #[derive(Debug, Clone, Copy)]
 pub struct Hostile {

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::Fault;
 
-const RELEASED: &str = "wit/released.txt";
+pub const RELEASED: &str = "wit/released.txt";
 
 /// A folder of the contract as it stands.
 struct Package {

@@ -23,7 +23,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    fn new(file: &str, line: usize, rule: impl Into<String>) -> Self {
+    pub fn new(file: &str, line: usize, rule: impl Into<String>) -> Self {
         Fault { file: file.to_owned(), line, rule: rule.into() }
     }
 }
@@ -55,6 +55,8 @@ pub fn run(root: &Path) -> Result<()> {
     }
     faults.extend(layout::equal_folders("host/src/sink", "Sink for ", &sources));
     faults.extend(fingerprints::check(root)?);
+    faults.extend(crate::contract::fixture::check(root)?);
+    faults.extend(crate::contract::reference::check(root)?);
     faults.sort();
     for fault in &faults {
         println!("{fault}");

@@ -164,7 +164,7 @@ impl Link {
         let is_idle = filters.is_empty();
         let filters = self.device.check_filters(filters, qos)?;
         if self.role.says(filters.clone()) {
-            self.device.subscribe(filters, self.role.memory());
+            self.device.subscribe(filters, self.role.memory().unwrap_or(Memory::None));
         }
         if !is_idle {
             self.connection.start();

@@ -139,7 +139,7 @@ impl Link {
     /// The driver of this link has the place from now on.
     pub fn step_in(&self, memory: Memory) {
         if let Some(wanted) = self.role.step_in(memory) {
-            self.want(wanted);
+            self.want(wanted, Some(memory));
         }
     }
 
@@ -192,15 +192,15 @@ impl Link {
         let publishing = millis(publishing_ms.max(SHORTEST_INTERVAL_MS));
         let wanted = Wanted::new(nodes, millis(sampling_ms), publishing, queue.max(1));
         if self.role.says(wanted.clone()) {
-            self.want(wanted);
+            self.want(wanted, self.role.memory());
         }
         // Without a plug nothing comes, which is no fault of the list.
         let _ = self.connection.start();
         Ok(())
     }
 
-    fn want(&self, wanted: Wanted) {
-        self.seat.want(wanted, self.role.memory());
+    fn want(&self, wanted: Wanted, memory: Option<Memory>) {
+        self.seat.want(wanted, memory);
         self.connection.shared.seats.join(&self.seat);
     }
 

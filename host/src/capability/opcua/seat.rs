@@ -2,6 +2,7 @@
 //!
 //! Invariant: a notification is handed out for the list of nodes that it belongs to, or not at all.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -38,9 +39,18 @@ pub(super) struct Seat {
 struct Inside {
     wanted: Option<Arc<Wanted>>,
     refused: Vec<(u32, u32)>,
+    /// What stands: the last notification of each item, and the items that are refused; `None` after a loss.
+    standing: Option<Standing>,
     /// How the last loss came about, and whether the log already says that there are losses.
     how: Option<&'static str>,
     is_told: bool,
+}
+
+/// What a driver that takes over must know.
+#[derive(Default)]
+struct Standing {
+    last: BTreeMap<u32, Notification>,
+    refused: Vec<(u32, u32)>,
 }
 
 /// What a device takes.
@@ -71,16 +81,30 @@ impl Seat {
         Seat { device, inbox: Inbox::new(room), inside: Mutex::default() }
     }
 
-    /// Monitors these from now on, instead of what was monitored before. A driver that knows what the one before it knew goes on with the same
-    /// list; for any other each item's first value comes once more.
-    pub(super) fn want(&self, wanted: Wanted, memory: Memory) {
-        self.with(|inside| {
-            if memory == Memory::Kept && inside.wanted.as_ref().is_some_and(|before| before.is_like(&wanted)) {
-                return;
+    /// Monitors these from now on, instead of what was monitored before. A driver that took over (`memory`) goes on with the same list if it is
+    /// like its own, so that nothing is lost between two subscriptions; when it does not know what stands it is told.
+    pub(super) fn want(&self, wanted: Wanted, memory: Option<Memory>) {
+        let goes_on = self.with(|inside| {
+            let Inside { wanted: before, refused, standing, .. } = inside;
+            match (before, memory, standing) {
+                (Some(before), Some(Memory::Kept), _) if before.is_like(&wanted) => true,
+                (Some(before), Some(Memory::None), Some(standing)) if before.is_like(&wanted) => {
+                    let last = standing.last.values().cloned();
+                    last.for_each(|notification| self.inbox.push((before.list, notification)));
+                    refused.clone_from(&standing.refused);
+                    true
+                }
+                _ => {
+                    inside.wanted = Some(Arc::new(wanted));
+                    inside.refused.clear();
+                    inside.standing = Some(Standing::default());
+                    false
+                }
             }
-            inside.wanted = Some(Arc::new(wanted));
-            inside.refused.clear();
         });
+        if goes_on {
+            self.inbox.ring();
+        }
     }
 
     pub(super) fn wanted(&self) -> Option<Arc<Wanted>> {
@@ -89,6 +113,12 @@ impl Seat {
 
     /// Notifications came for this list.
     pub(super) fn deliver(&self, list: u64, notifications: Vec<Notification>) {
+        self.with(|inside| {
+            let is_present = inside.wanted.as_ref().is_some_and(|wanted| wanted.list == list);
+            if let Some(standing) = inside.standing.as_mut().filter(|_| is_present) {
+                standing.last.extend(notifications.iter().map(|one| (one.item, one.clone())));
+            }
+        });
         for notification in notifications {
             self.inbox.push((list, notification));
         }
@@ -98,7 +128,10 @@ impl Seat {
     /// So many were lost before they came here, and how.
     pub(super) fn lost(&self, count: u64, how: &'static str) {
         if count > 0 {
-            self.with(|inside| inside.how = Some(how));
+            self.with(|inside| {
+                inside.how = Some(how);
+                inside.standing = None;
+            });
             self.inbox.lost_before(count);
             self.inbox.ring();
         }
@@ -111,6 +144,9 @@ impl Seat {
         }
         self.with(|inside| {
             if inside.wanted.as_ref().is_some_and(|wanted| wanted.list == list) {
+                if let Some(standing) = &mut inside.standing {
+                    standing.refused.clone_from(&items);
+                }
                 inside.refused = items;
             }
         });

@@ -343,10 +343,10 @@ fn notifications_of_a_list_that_was_replaced_are_not_handed_out() {
     let wanted = || WantedNodes::new(vec![node("", "i=1")], Duration::ZERO, Duration::ZERO, 1);
     let seat = Seat::new("o2".into(), 10);
     let note = |item| vec![Notification { item, value: at(1) }];
-    seat.want(wanted(), Memory::None);
+    seat.want(wanted(), None);
     let old = seat.wanted().unwrap().list;
     seat.deliver(old, note(7));
-    seat.want(wanted(), Memory::None);
+    seat.want(wanted(), None);
     let new = seat.wanted().unwrap().list;
     seat.refuse(old, vec![(1, 2)]);
     seat.refuse(new, vec![(3, StatusCode::BadNodeIdUnknown.bits())]);
@@ -359,6 +359,37 @@ fn notifications_of_a_list_that_was_replaced_are_not_handed_out() {
     assert_eq!((taken.refused, taken.lost, taken.more), (vec![(3, 0x8034_0000)], 4, false));
     seat.not_kept();
     assert_eq!(seat.take(100).notifications.len(), 1, "what was not kept comes again");
+}
+
+#[test]
+fn a_driver_that_takes_over_goes_on_with_the_same_list_and_is_told_what_stands() {
+    let wanted =
+        |queue| WantedNodes::new(vec![node("", "i=1"), node("", "i=2")], Duration::ZERO, Duration::ZERO, queue);
+    let seat = Seat::new("o2".into(), 10);
+    let times = |seat: &Seat| -> Vec<(u32, i64)> {
+        seat.take(100).notifications.iter().map(|note| (note.item, note.value.source_time)).collect()
+    };
+    seat.want(wanted(1), None);
+    let list = seat.wanted().unwrap().list;
+    seat.refuse(list, vec![(1, StatusCode::BadNodeIdUnknown.bits())]);
+    seat.deliver(list, vec![Notification { item: 0, value: at(1) }, Notification { item: 0, value: at(2) }]);
+    assert_eq!(times(&seat), [(0, 1), (0, 2)]);
+    seat.kept();
+    seat.deliver(list, vec![Notification { item: 0, value: at(3) }]);
+
+    seat.want(wanted(1), Some(Memory::Kept));
+    assert_eq!(times(&seat), [(0, 3)], "what waited is for whoever takes over, and nothing is told twice");
+    seat.kept();
+    seat.want(wanted(1), Some(Memory::None));
+    assert_eq!(seat.wanted().unwrap().list, list, "the server was asked for another subscription");
+    let taken = seat.take(100);
+    assert_eq!((taken.notifications[0].value.source_time, taken.refused.len()), (3, 1), "it is not told what stands");
+    seat.lost(1, "for the test");
+    seat.want(wanted(1), Some(Memory::None));
+    assert_ne!(seat.wanted().unwrap().list, list, "what stands is not known after a loss");
+    let second = seat.wanted().unwrap().list;
+    seat.want(wanted(2), Some(Memory::Kept));
+    assert_ne!(seat.wanted().unwrap().list, second);
 }
 
 #[tokio::test]

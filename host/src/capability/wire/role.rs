@@ -38,7 +38,8 @@ struct Place {
 #[derive(Debug)]
 struct Said<W> {
     wish: Option<W>,
-    memory: Memory,
+    /// Since it stepped in it has said nothing; and what it knows.
+    memory: Option<Memory>,
 }
 
 impl<W: Clone> Role<W> {
@@ -61,7 +62,7 @@ impl<W: Clone> Role<W> {
     pub fn step_in(&self, memory: Memory) -> Option<W> {
         self.place.holder.store(self.number, Ordering::Release);
         self.with(|said| {
-            said.memory = if said.wish.is_none() { memory } else { Memory::None };
+            said.memory = Some(memory).filter(|_| said.wish.is_none());
             said.wish.clone()
         })
     }
@@ -77,13 +78,13 @@ impl<W: Clone> Role<W> {
         self.with(|said| said.wish.clone())
     }
 
-    /// What it knows as it says the first thing since it stepped in. Whoever says it once more wants to be told anew.
-    pub fn memory(&self) -> Memory {
-        self.with(|said| std::mem::replace(&mut said.memory, Memory::None))
+    /// What it knows as it says the first thing since it stepped in. `None`: it took over from nobody, or says it once more and begins anew.
+    pub fn memory(&self) -> Option<Memory> {
+        self.with(|said| said.memory.take())
     }
 
     fn at(place: Arc<Place>, number: u64) -> Self {
-        Role { place, number, said: Arc::new(Mutex::new(Said { wish: None, memory: Memory::None })) }
+        Role { place, number, said: Arc::new(Mutex::new(Said { wish: None, memory: None })) }
     }
 
     fn with<R>(&self, work: impl FnOnce(&mut Said<W>) -> R) -> R {
@@ -119,6 +120,6 @@ mod tests {
     fn what_was_known_before_counts_for_the_first_thing_that_is_said() {
         let silent = Role::<()>::first().understudy();
         assert_eq!(silent.step_in(Memory::Kept), None);
-        assert_eq!((silent.memory(), silent.memory()), (Memory::Kept, Memory::None));
+        assert_eq!((silent.memory(), silent.memory()), (Some(Memory::Kept), None));
     }
 }

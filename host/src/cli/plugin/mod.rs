@@ -1,10 +1,13 @@
 //! `tutin plugin`: the integrator's commands, one file each.
 
+mod access;
 mod build;
 mod conform;
 mod inspect;
 mod keys;
 mod new;
+mod pull;
+mod push;
 mod record;
 mod run;
 mod sign;
@@ -49,6 +52,10 @@ pub enum Command {
     Verify(verify::Arguments),
     /// Show what the plugins of a running hub have used, and which of their limits they broke.
     Status(status::Arguments),
+    /// Fetch a plugin and its signature from an OCI registry.
+    Pull(pull::Arguments),
+    /// Store a plugin and its signature in an OCI registry.
+    Push(push::Arguments),
 }
 
 impl Command {
@@ -76,6 +83,8 @@ pub async fn run(command: Command, shutdown: CancellationToken) -> anyhow::Resul
         Command::Sign(arguments) => sign::run(arguments).await,
         Command::Verify(arguments) => verify::run(arguments),
         Command::Status(arguments) => status::run(arguments).await,
+        Command::Pull(arguments) => pull::run(arguments).await,
+        Command::Push(arguments) => push::run(arguments).await,
     }
 }
 

@@ -31,7 +31,7 @@ pub struct Arguments {
 /// Compares and tells.
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { file, trusted, config } = arguments;
-    let digest = Digest::of(&crate::plugin::read_file(&file, Loading::default().file)?);
+    let digest = Digest::of(&crate::plugin::read_file(&file, Loading::LARGEST_FILE)?);
     let keys = if config.is_empty() {
         given(&trusted)?
     } else {

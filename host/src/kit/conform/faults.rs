@@ -247,6 +247,8 @@ pub(super) async fn absence(trial: &Trial<'_>) -> Outcome {
 /// One fault of the line: polls before, during and after.
 async fn line(trial: &Trial<'_>, fault: Fault, lies: Lies, when: &str) -> Outcome {
     with_known(trial, async |actor, known, faults| {
+        // Who is told of changes takes the last one to hold until the link itself is known to be lost.
+        let lies = if actor.stage.holds_values() { Lies::Unheard } else { lies };
         actor.stage.fault(fault);
         for _ in 0..POLLS {
             let came = trial.poll(actor).await;

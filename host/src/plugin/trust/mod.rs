@@ -71,6 +71,14 @@ pub enum Fault {
         /// Whom it names.
         named: Signer,
     },
+    /// It is for another file.
+    #[error("has a signature for another file: {} is for {digest}", file.display())]
+    Stale {
+        /// The signature's file.
+        file: PathBuf,
+        /// What was signed.
+        digest: Digest,
+    },
     /// Somebody who is trusted signed another file.
     #[error("is not what {} signed: {} is for {plugin}, {digest}", signer.name, file.display())]
     OtherFile {
@@ -123,6 +131,31 @@ pub fn signature_file(component: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// The signature beside a component, whoever signed; none when there is no file.
+pub fn signature_of(component: &Path, digest: Digest) -> Result<Option<Signature>, Fault> {
+    match read(&signature_file(component))? {
+        Some(signature) if signature.digest != digest => {
+            Err(Fault::Stale { file: signature_file(component), digest: signature.digest })
+        }
+        found => Ok(found),
+    }
+}
+
+/// Puts a component and its signature in place. The component comes last: whoever looks at it because it is new finds its
+/// signature. Without one that came along, one that is there stays if it is for this file, and goes if it is for the one before.
+pub fn install(component: &Path, bytes: &[u8], signature: Option<&Signature>) -> std::io::Result<()> {
+    let beside = signature_file(component);
+    match signature {
+        Some(signature) => write_signature(&beside, &signature.to_string())?,
+        None if matches!(signature_of(component, Digest::of(bytes)), Ok(Some(_))) => {}
+        None => match std::fs::remove_file(&beside) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        },
+    }
+    place(component, bytes)
+}
+
 /// Writes a signature: the file is there with all its content, or as it was before.
 pub fn write_signature(file: &Path, text: &str) -> std::io::Result<()> {
     place(file, text.as_bytes())
@@ -131,29 +164,18 @@ pub fn write_signature(file: &Path, text: &str) -> std::io::Result<()> {
 /// Who of these signed the component, and what the signature says. `digest` is that of the bytes that are to run.
 pub fn examine(component: &Path, digest: Digest, keys: &Keys) -> Result<(Signer, Signature), Fault> {
     let file = signature_file(component);
-    let text = match signature::read(&file) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(Fault::Unsigned { file }),
-        Err(error) => return Err(Fault::Unreadable { file, cause: error.to_string() }),
-    };
-    examine_text(&file, &text, digest, keys)
-}
-
-/// The same for a signature that is not in a file yet; `file` is what it is called in a refusal.
-pub fn examine_text(file: &Path, text: &[u8], digest: Digest, keys: &Keys) -> Result<(Signer, Signature), Fault> {
-    let file = || file.to_owned();
-    let signature = Signature::parse(text).map_err(|damage| Fault::Damaged { file: file(), damage })?;
+    let Some(signature) = read(&file)? else { return Err(Fault::Unsigned { file }) };
     let key = signature.key;
     let Some((name, trusted)) = keys.iter().find(|(_, candidate)| candidate.id() == key) else {
         return Err(Fault::UnknownKey { key });
     };
     let signer = Signer { name: name.clone(), key };
     if !signature.is_of(*trusted) {
-        return Err(Fault::Forged { file: file(), named: signer });
+        return Err(Fault::Forged { file, named: signer });
     }
     if signature.digest != digest {
         let plugin = format!("{} {}", signature.plugin, signature.version);
-        return Err(Fault::OtherFile { file: file(), signer, plugin, digest: signature.digest });
+        return Err(Fault::OtherFile { file, signer, plugin, digest: signature.digest });
     }
     Ok((signer, signature))
 }
@@ -178,4 +200,15 @@ pub fn judge(
         }
         Err(fault) => Ok(Err(fault)),
     }
+}
+
+/// The signature in a file; none when there is no file.
+fn read(file: &Path) -> Result<Option<Signature>, Fault> {
+    let text = match signature::read(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Fault::Unreadable { file: file.to_owned(), cause: error.to_string() }),
+    };
+    let damaged = |damage| Fault::Damaged { file: file.to_owned(), damage };
+    Signature::parse(&text).map(Some).map_err(damaged)
 }

@@ -101,8 +101,8 @@ fn every_altered_bit_of_the_signature_is_seen() {
         for bit in 0..8 {
             let mut altered = text.clone();
             altered[at] ^= 1 << bit;
-            let found = examine_text("t.wasm.sig".as_ref(), &altered, Digest::of(COMPONENT), &site.trusted);
-            let fault = found.expect_err(&format!("byte {at}, bit {bit}"));
+            fs::write(site.folder.path().join("t.wasm.sig"), altered).unwrap();
+            let fault = site.fault("t.wasm");
             let expected = matches!(fault, Fault::Damaged { .. } | Fault::Forged { .. } | Fault::UnknownKey { .. });
             assert!(expected, "byte {at}, bit {bit}: {fault}");
         }
@@ -219,6 +219,22 @@ fn a_pinned_file_must_be_that_file_whoever_signed_it() {
         assert!(refusal.contains(part), "{part} is not in {refusal}");
     }
     assert!(site.judge("t.wasm", Some(Digest::of(COMPONENT)), true).unwrap().is_ok());
+}
+
+#[test]
+fn a_component_is_put_in_place_with_its_signature_and_never_beside_that_of_another() {
+    let site = Site::new();
+    let (file, next) = (site.folder.path().join("t.wasm"), b"the next version".as_slice());
+    let signature = |component: &[u8]| Signature::parse(sign(component, &site.vendor).as_bytes()).unwrap();
+
+    install(&file, next, Some(&signature(next))).unwrap();
+    assert!(site.judge("t.wasm", None, true).unwrap().is_ok());
+
+    install(&file, next, None).unwrap();
+    assert!(site.judge("t.wasm", None, true).unwrap().is_ok(), "the site's own signature is gone");
+
+    install(&file, COMPONENT, None).unwrap();
+    assert!(matches!(site.fault("t.wasm"), Fault::Unsigned { .. }));
 }
 
 #[test]

@@ -48,6 +48,16 @@ impl Broker {
         self.state.send_modify(|state| state.publish(message));
     }
 
+    /// Hands nothing on until [`Broker::release`]; requests are answered as ever.
+    pub fn hold(&self) {
+        self.state.send_modify(|state| state.is_held = true);
+    }
+
+    /// Hands on again, and what was held back first.
+    pub fn release(&self) {
+        self.state.send_modify(|state| state.is_held = false);
+    }
+
     /// What clients published since this was last asked, wills among it, in order. Settings and commands of a driver are found here.
     pub fn published(&self) -> Vec<Message> {
         let mut published = Vec::new();
@@ -71,6 +81,16 @@ impl Broker {
         let mut changes = self.state.subscribe();
         let settled = changes.wait_for(State::is_settled);
         matches!(timeout(limit, settled).await, Ok(Ok(_)))
+    }
+
+    /// Whether anybody has subscribed to anything, here or away.
+    pub fn is_known(&self) -> bool {
+        self.state.borrow().is_known()
+    }
+
+    /// Whether it holds back.
+    pub fn is_held(&self) -> bool {
+        self.state.borrow().is_held
     }
 
     /// Whether everything that was published has been sent, as [`Broker::settled`] waits for it.

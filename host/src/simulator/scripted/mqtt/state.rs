@@ -17,6 +17,8 @@ pub(super) struct State {
     retained: BTreeMap<String, Message>,
     /// By clients, since it was last asked.
     published: Vec<Message>,
+    /// Whether nothing is handed on for the time being.
+    pub is_held: bool,
     /// That there were so far.
     connections: u64,
 }
@@ -71,7 +73,8 @@ impl State {
 
     /// The next packets for this connection; nothing when another one has its seat.
     pub(super) fn take(&mut self, seat: &Seat) -> Option<Vec<ToClient>> {
-        self.session(seat).map(Session::take)
+        let is_held = self.is_held;
+        self.session(seat).map(|session| if is_held { Vec::new() } else { session.take() })
     }
 
     /// Everything that was taken is on its way. Returns whether that is news.
@@ -113,6 +116,11 @@ impl State {
     pub(super) fn subscribed(&self) -> Vec<String> {
         let here = self.sessions.values().filter(|session| session.connection.is_some());
         here.flat_map(|session| session.subscriptions.keys().cloned()).collect()
+    }
+
+    /// Whether any session has a subscription.
+    pub(super) fn is_known(&self) -> bool {
+        self.sessions.values().any(|session| !session.subscriptions.is_empty())
     }
 
     /// Whether every client that is here has got what it may have.

@@ -55,7 +55,7 @@ impl Hub {
         };
         let link = connection.link(&device);
         let links = BTreeMap::from([("broker".to_owned(), link.clone())]);
-        let mut guest = Guest::new("device".into(), links, Limits::default());
+        let mut guest = Guest::new("device".into(), links, Limits::default(), Arc::default());
         let handle = guest.open("broker".into()).await.unwrap().unwrap();
         Hub { connection, link, guest, handle }
     }

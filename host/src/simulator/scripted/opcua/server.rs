@@ -69,6 +69,16 @@ impl Server {
         set
     }
 
+    /// Tells nobody of a change until [`Server::release`]; requests are answered as ever.
+    pub fn hold(&self) {
+        self.state.send_modify(|state| state.is_held = true);
+    }
+
+    /// Tells of changes again, and of those that were held back.
+    pub fn release(&self) {
+        self.state.send_modify(|state| state.is_held = false);
+    }
+
     /// Variables that clients wrote since this was last asked, in order.
     pub fn written(&self) -> Vec<Written> {
         self.take(|state| std::mem::take(&mut state.written))
@@ -92,6 +102,11 @@ impl Server {
         let mut changes = self.state.subscribe();
         let settled = changes.wait_for(State::is_settled);
         matches!(timeout(limit, settled).await, Ok(Ok(_)))
+    }
+
+    /// Whether it holds back.
+    pub fn is_held(&self) -> bool {
+        self.state.borrow().is_held
     }
 
     /// Whether everything that changed has been sent, as [`Server::settled`] waits for it.

@@ -51,12 +51,13 @@ impl Session {
         acknowledged.iter().map(one).collect()
     }
 
-    /// The next message, of the subscription that has waited longest.
-    pub(super) fn publish(&mut self, now: Instant) -> Option<Published> {
+    /// The next message, of the subscription that has waited longest; while it is held, only a sign of life.
+    pub(super) fn publish(&mut self, now: Instant, is_held: bool) -> Option<Published> {
         let mut turns: Vec<_> = self.subscriptions.iter_mut().collect();
         turns.sort_by_key(|(_, subscription)| subscription.said);
         for (id, subscription) in turns {
-            let Some(message) = subscription.message(now) else { continue };
+            let message = if is_held { subscription.sign_of_life(now) } else { subscription.message(now) };
+            let Some(message) = message else { continue };
             self.is_writing = true;
             return Some(Published {
                 subscription: *id,

@@ -36,13 +36,15 @@ pub(super) struct State {
     pub sessions: HashMap<NodeId, Session>,
     pub written: Vec<Written>,
     pub called: Vec<Called>,
+    /// Whether nobody is told of changes for the time being.
+    pub is_held: bool,
     /// The last number that was given to anything.
     last: u32,
 }
 
 impl State {
     pub(super) fn new(space: Space) -> Self {
-        State { space, sessions: HashMap::new(), written: Vec::new(), called: Vec::new(), last: 0 }
+        State { space, sessions: HashMap::new(), written: Vec::new(), called: Vec::new(), is_held: false, last: 0 }
     }
 
     /// A number that nothing else has.
@@ -93,7 +95,7 @@ impl State {
             None => Err(StatusCode::BadSessionIdInvalid),
             Some(session) if session.connection != Some(connection) => Err(StatusCode::BadSessionNotActivated),
             Some(session) if session.subscriptions.is_empty() => Err(StatusCode::BadNoSubscription),
-            Some(session) => Ok(session.publish(now)),
+            Some(session) => Ok(session.publish(now, self.is_held)),
         }
     }
 

@@ -113,27 +113,31 @@ impl Subscription {
     /// The next message: notifications, else a sign of life if one is due.
     pub(super) fn message(&mut self, now: Instant) -> Option<NotificationMessage> {
         let notifications = self.take();
-        let is_due = self.due().is_none_or(|due| due <= now);
-        if notifications.is_empty() && !is_due {
-            return None;
+        if notifications.is_empty() {
+            return self.sign_of_life(now);
         }
         self.said = Some(now);
-        let mut message = NotificationMessage {
-            // A sign of life has the number of the next message, and does not use it up.
-            sequence_number: self.next,
-            publish_time: DateTime::now(),
-            notification_data: None,
-        };
-        if !notifications.is_empty() {
-            let change = DataChangeNotification { monitored_items: Some(notifications), diagnostic_infos: None };
-            message.notification_data = Some(vec![ExtensionObject::from_message(change)]);
-            self.next = self.next.checked_add(1).unwrap_or(1);
-            self.sent.insert(message.sequence_number, message.clone());
-            while self.sent.len() > KEPT {
-                self.sent.pop_first();
-            }
+        let change = DataChangeNotification { monitored_items: Some(notifications), diagnostic_infos: None };
+        let message = self.numbered(Some(vec![ExtensionObject::from_message(change)]));
+        self.next = self.next.checked_add(1).unwrap_or(1);
+        self.sent.insert(message.sequence_number, message.clone());
+        while self.sent.len() > KEPT {
+            self.sent.pop_first();
         }
         Some(message)
+    }
+
+    /// A message without notifications, if one is due. It has the number of the next message, and does not use it up.
+    pub(super) fn sign_of_life(&mut self, now: Instant) -> Option<NotificationMessage> {
+        let is_due = self.due().is_none_or(|due| due <= now);
+        is_due.then(|| {
+            self.said = Some(now);
+            self.numbered(None)
+        })
+    }
+
+    fn numbered(&self, notification_data: Option<Vec<ExtensionObject>>) -> NotificationMessage {
+        NotificationMessage { sequence_number: self.next, publish_time: DateTime::now(), notification_data }
     }
 
     pub(super) fn acknowledged(&mut self, number: u32) -> StatusCode {

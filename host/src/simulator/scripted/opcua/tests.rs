@@ -93,7 +93,7 @@ impl Hub {
         };
         let link = connection.link(&device);
         let links = BTreeMap::from([("analyser".to_owned(), link.clone())]);
-        let mut guest = Guest::new("device".into(), links, Limits::default());
+        let mut guest = Guest::new("device".into(), links, Limits::default(), Arc::default());
         let handle = guest.open("analyser".into()).await.unwrap().unwrap();
         Hub { connection, link, guest, handle, refused: vec![], _pki: pki }
     }

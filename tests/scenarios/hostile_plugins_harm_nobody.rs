@@ -1,0 +1,217 @@
+//! Every plugin that means harm at once, beside fifty good devices: each ends at a limit with a name, and the good ones keep their beat.
+//!
+//! `TUTIN_HOSTILE=each` runs them one by one as well and prints the table of `docs/integrators/isolation.md`.
+
+use std::fmt::Write;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::support::beat::Instruments;
+use crate::support::configuration::{misbehaving, with_plugin};
+use crate::support::hostile::{self, End, Hostile};
+use crate::support::hub::{Hub, Site};
+use crate::support::journal;
+use crate::support::lines::Origin;
+
+const GOOD: u8 = 50;
+const BEAT: Duration = Duration::from_millis(400);
+/// The promise: how much later the good ones' polls may be.
+const HARM: Duration = Duration::from_millis(10);
+/// What is looked at of each run.
+const LENGTH: Duration = Duration::from_secs(12);
+/// Bounds that make a run short; what they are about stays what it is.
+const LIMITS: &str = "
+[limits]
+restarts = 2
+handles = 100
+samples_per_second = 20000
+
+[loading]
+compile = \"10s\"
+compile_memory = \"1GiB\"
+";
+/// Misbehaving drivers that are written in Rust, and what stops them.
+const IN_RUST: [(&str, &str); 5] = [
+    ("loop", "limits.call"),
+    ("grow", "limits.memory"),
+    ("trap", "plugin trapped"),
+    ("panic", "plugin trapped"),
+    ("flood_log", "limits.host_calls"),
+];
+
+/// Fifty devices that are read as they should be.
+fn good(address: &str) -> String {
+    let mut text = with_plugin("modbus-map");
+    for unit in 1..=GOOD {
+        write!(
+            text,
+            "
+[links.good-{unit}]
+type = \"modbus_tcp\"
+address = \"{address}\"
+
+[devices.good-{unit}]
+plugin = \"modbus-map\"
+link = \"good-{unit}\"
+unit = {unit}
+interval = \"{}ms\"
+settings.points = [{{ id = \"r{{n}}\", table = \"holding\", address = 0, type = \"u16\", repeat = {{ count = 20 }} }}]
+",
+            BEAT.as_millis()
+        )
+        .unwrap();
+    }
+    text
+}
+
+/// A plugin that means harm, and its device.
+fn bad(hostile: &Hostile) -> String {
+    let name = hostile.name;
+    format!(
+        "
+[plugins.{name}]
+file = \"{name}.wasm\"
+
+[links.{name}]
+type = \"modbus_tcp\"
+address = \"127.0.0.1:9\"
+
+[devices.{name}]
+plugin = \"{name}\"
+link = \"{name}\"
+interval = \"100ms\"
+"
+    )
+}
+
+/// What came of a run.
+struct Run {
+    p50: Duration,
+    p99: Duration,
+    polls: usize,
+    devices: Vec<Value>,
+    site: Site,
+}
+
+/// Runs the good devices beside these, and looks at all of them.
+fn run(hostile: &[Hostile], in_rust: &[(&str, &str)], compiled: Option<&Site>) -> Run {
+    let instruments = Instruments::start();
+    let mut configuration = LIMITS.to_owned() + &good(instruments.address());
+    hostile.iter().for_each(|hostile| configuration += &bad(hostile));
+    if !in_rust.is_empty() {
+        configuration += &with_plugin("misbehaving");
+    }
+    in_rust.iter().for_each(|(behaviour, _)| configuration += &misbehaving(&format!("rust-{behaviour}"), behaviour));
+    let site = Site::new(&configuration);
+    for hostile in hostile {
+        std::fs::write(site.path(&format!("{}.wasm", hostile.name)), (hostile.make)()).unwrap();
+    }
+    if let Some(before) = compiled {
+        std::fs::create_dir(site.path("state")).unwrap();
+        std::fs::rename(before.path("state/compiled"), site.path("state/compiled")).unwrap();
+    }
+    let mut hub = site.run();
+    // Compiling so many plugins for the first time takes a while; nothing runs before that.
+    let deadline = Instant::now() + Duration::from_secs(180);
+    while instruments.units_asked() < usize::from(GOOD) {
+        assert!(Instant::now() < deadline, "the good devices did not start");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    instruments.jitter(BEAT);
+    std::thread::sleep(LENGTH);
+    let jitter = instruments.jitter(BEAT);
+    let devices = status(&site, &hub);
+    assert!(hub.interrupt().success(), "the hub did not end well");
+    let of = |share: usize| jitter[(jitter.len() - 1) * share / 100];
+    Run { p50: of(50), p99: of(99), polls: jitter.len(), devices, site }
+}
+
+/// What `tutin plugin status` says of each device.
+fn status(site: &Site, _running: &Hub) -> Vec<Value> {
+    let mut asked = site.start(&["plugin", "status", "--config", "tutin.toml", "--format", "json"]);
+    assert!(asked.wait().success(), "{}", asked.lines().text());
+    let said: Value = serde_json::from_str(&asked.lines().of(Origin::Stdout).concat()).unwrap();
+    said["devices"].as_array().unwrap().clone()
+}
+
+fn device<'a>(run: &'a Run, name: &str) -> &'a Value {
+    run.devices.iter().find(|device| device["device"] == name).unwrap_or_else(|| panic!("no device {name}"))
+}
+
+/// What is wrong with how a plugin ended; nothing when it is as it must be.
+fn check(run: &Run, name: &str, end: End) -> Option<String> {
+    let device = device(run, name);
+    let (phase, reason, used) =
+        (device["phase"].as_str().unwrap(), device["reason"].as_str().unwrap(), &device["used"]);
+    let is_so = match end {
+        End::Refused(text) | End::Stopped(text) => phase == "parked" && reason.contains(text),
+        End::Cut(text) => phase == "failing" && reason.contains(text) && reason.len() < 1_100,
+        End::HeldBack("limits.log_lines_per_second") => phase == "running" && used["dropped_lines"].as_u64() > Some(0),
+        End::HeldBack(limit) => phase == "running" && used["breaks"][limit].as_u64() > Some(0),
+        End::NotKept(_) | End::Allowed => phase == "running",
+    };
+    (!is_so).then(|| format!("{name}: {end:?}, but it is {phase}: {reason:.300} {used}"))
+}
+
+/// A row of the table.
+fn row(run: &Run, name: &str, does: &str, end: End, others: &str) -> String {
+    let device = device(run, name);
+    let longest = Duration::from_micros(device["used"]["longest_us"].as_u64().unwrap());
+    let stopped_by = match end {
+        End::Refused(_) | End::Stopped(_) | End::Cut(_) => device["reason"].as_str().unwrap().to_owned(),
+        End::HeldBack(limit) => format!("held to `{limit}`"),
+        End::NotKept(limit) => format!("not kept: `{limit}`"),
+        End::Allowed => "nothing: it is allowed, and kept bit for bit".to_owned(),
+    };
+    let stopped_by: String = stopped_by.replace(&format!("plugin file {name}.wasm: "), "").chars().take(110).collect();
+    let time = match end {
+        End::Refused("loading.compile") => "the limit".to_owned(),
+        End::Refused(_) => "before it ran".to_owned(),
+        _ => format!("{:.1} ms", longest.as_secs_f64() * 1e3),
+    };
+    format!("| `{name}` | {does} | {stopped_by} | {time} | {others} |")
+}
+
+#[test]
+fn fifty_good_devices_keep_their_beat_beside_every_hostile_plugin() {
+    let hostile = hostile::all();
+    let mut last = String::new();
+    for _ in 0..2 {
+        let quiet = run(&[], &[], None);
+        let beside = run(&hostile, &IN_RUST, Some(&quiet.site));
+        let wrong = hostile.iter().filter_map(|hostile| check(&beside, hostile.name, hostile.end));
+        let rust =
+            IN_RUST.iter().filter_map(|(name, text)| check(&beside, &format!("rust-{name}"), End::Stopped(text)));
+        let wrong: Vec<String> = wrong.chain(rust).collect();
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        for hostile in &hostile {
+            println!("{}", row(&beside, hostile.name, hostile.does, hostile.end, ""));
+        }
+        let good: Vec<&Value> = beside.devices.iter().filter(|device| device["plugin"] == "modbus-map").collect();
+        assert_eq!(good.len(), usize::from(GOOD));
+        assert!(good.iter().all(|device| device["phase"] == "running" && device["restarts"] == 0), "{good:#?}");
+        check_strange_numbers(&beside);
+        last = format!(
+            "jitter of {GOOD} good devices: {:.1?} and p99 {:.1?} alone ({} polls), {:.1?} and p99 {:.1?} beside {} hostile ones ({} polls)",
+            quiet.p50,
+            quiet.p99,
+            quiet.polls,
+            beside.p50,
+            beside.p99,
+            hostile.len() + IN_RUST.len(),
+            beside.polls
+        );
+        println!("{last}");
+        if beside.p99 < quiet.p99 + HARM {
+            return;
+        }
+    }
+    panic!("{last}");
+}
+
+fn check_strange_numbers(run: &Run) {
+    let polls = journal::polls(&run.site, "strange-numbers");
+    let bits: Vec<u64> = polls[0].columns.values.iter().map(|value| value.to_bits()).collect();
+    assert_eq!(bits, [hostile::SIGNALLING_NAN, f64::NEG_INFINITY.to_bits()]);
+}

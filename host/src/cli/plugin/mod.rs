@@ -18,11 +18,13 @@ mod verify;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Subcommand;
 use tokio_util::sync::CancellationToken;
 
+use crate::config::model::Loading;
 use crate::hub::describe;
 use crate::plugin::{Loader, Plugin};
 
@@ -88,9 +90,14 @@ pub async fn run(command: Command, shutdown: CancellationToken) -> anyhow::Resul
     }
 }
 
+/// How long compiling may take here. Whoever works on a driver waits for it and can end it; an interpreter in it takes minutes on a
+/// busy machine.
+const COMPILE: Duration = Duration::from_mins(10);
+
 /// Loads plugins that no hub runs yet. What it compiles is kept for the next command.
 fn loader() -> anyhow::Result<Loader> {
-    Ok(crate::hub::loader(&state()?)?)
+    let limits = Loading { compile: COMPILE, ..Loading::default() };
+    Ok(crate::hub::loader(&state()?)?.within(&limits))
 }
 
 /// Loads one, or says why it cannot be.

@@ -12,15 +12,17 @@ use tutin_sdk::{
 /// Bytes of a reply that a failure shows.
 const SHOWN: usize = 48;
 
+/// Settings of a device.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Settings {
+pub struct Settings {
     /// Instrument ID as its menu shows it. 0: no ID is sent. Range: 0 to 127.
     id: u8,
     /// The unit that the instrument's display shows.
     unit: Unit,
 }
 
+/// A unit of concentrations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Unit {
@@ -28,8 +30,9 @@ enum Unit {
     Ppm,
 }
 
+/// The driver.
 #[derive(Debug)]
-struct Thermo49i {
+pub struct Thermo49i {
     link: Link,
     id: u8,
     unit: Unit,

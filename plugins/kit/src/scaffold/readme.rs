@@ -43,8 +43,12 @@ fn hub(language: Language, link: Link) -> String {
     )
 }
 
-fn limits(_language: Language) -> &'static str {
-    ""
+/// An interpreter takes most of the 16 MiB that a driver may have when nothing is said.
+fn limits(language: Language) -> &'static str {
+    match language {
+        Language::Rust | Language::C => "",
+        Language::Python | Language::JavaScript => "\nlimits = { memory = \"32MiB\" }",
+    }
 }
 
 fn settings(link: Link) -> &'static str {

@@ -2,6 +2,7 @@
 
 mod contract;
 mod frozen;
+mod guide;
 mod hostile;
 mod hub;
 mod kit_conform;

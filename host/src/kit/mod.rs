@@ -11,6 +11,7 @@ pub mod conform;
 pub mod outgoing;
 pub mod play;
 pub mod record;
+pub mod rehearsal;
 pub mod site;
 pub mod stage;
 mod teller;

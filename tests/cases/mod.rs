@@ -3,6 +3,7 @@
 mod contract;
 mod hostile;
 mod hub;
+mod loader_fuzz;
 mod peers;
 mod peers_hj212;
 mod peers_modbus;

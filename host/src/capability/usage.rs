@@ -95,9 +95,9 @@ impl Default for Lane {
 }
 
 impl Lane {
-    /// Waits for a turn before a call that will be slow, as the one before it was; a quick one needs none.
-    pub(crate) async fn enter(&self, clock: &Arc<CallClock>) {
-        if clock.is_slow() {
+    /// Waits for a turn before a call that will be slow, as the one before it was, or whose plugin fell not long ago; others need none.
+    pub(crate) async fn enter(&self, clock: &Arc<CallClock>, meter: &Meter) {
+        if clock.is_slow() || meter.is_on_probation() {
             self.turn(clock).await;
         }
     }

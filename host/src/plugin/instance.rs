@@ -219,13 +219,16 @@ fn begin_call(store: &mut Store<Guest>) -> Running {
 async fn bounded<T>(running: Running, call: impl Future<Output = wasmtime::Result<T>>) -> Result<T, CallError> {
     let Running { limits, clock, lane, meter } = running;
     let call = async {
-        lane.enter(&clock).await;
+        lane.enter(&clock, &meter).await;
         timed(call, &clock).await
     };
     let ended = tokio::time::timeout(limits.wait, call).await;
     meter.called(clock.spent());
     let error = match ended {
-        Ok(Ok(value)) => return Ok(value),
+        Ok(Ok(value)) => {
+            meter.did_well();
+            return Ok(value);
+        }
         Ok(Err(error)) => fault::of(&error, &limits),
         Err(_) => CallError::Overrun(Overrun::Wait(limits.wait)),
     };

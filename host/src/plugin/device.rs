@@ -274,6 +274,7 @@ impl<O: Outlet> Task<O> {
 
     /// The instance is gone; another one is started after a pause that grows.
     pub(super) fn fell(&mut self, reason: String) {
+        self.spec.meter.fell();
         self.spec.links.values().for_each(Link::not_kept);
         self.falls += 1;
         if self.falls > self.spec.limits.restarts {

@@ -34,7 +34,10 @@ impl Broker {
         let (listener, address) = door::bind(address).await?;
         let state = watch::Sender::new(State::default());
         state.send_modify(|state| messages.iter().for_each(|message| state.publish(message)));
-        let task = AbortOnDropHandle::new(tokio::spawn(accept(listener, state.clone())));
+        let task = AbortOnDropHandle::new(tokio::spawn({
+            let s = state.clone();
+            async move { drop(tokio::spawn(accept(listener, s))) }
+        }));
         Ok(Broker { address, state, _task: task })
     }
 

@@ -25,7 +25,7 @@ impl Outgoing {
         let (frames, count) = &mut *watched;
         loop {
             match frames.try_recv() {
-                Ok(frame) => *count += u64::from(frame.text.starts_with(PUBLISH)),
+                Ok(frame) => *count += u64::from(frame.direction == Direction::Out && frame.text.starts_with(PUBLISH)),
                 // Whoever is behind does not know; the wait for the rest has an end.
                 Err(TryRecvError::Lagged(_)) => {}
                 Err(TryRecvError::Empty | TryRecvError::Closed) => return *count,

@@ -34,10 +34,7 @@ impl Broker {
         let (listener, address) = door::bind(address).await?;
         let state = watch::Sender::new(State::default());
         state.send_modify(|state| messages.iter().for_each(|message| state.publish(message)));
-        let task = AbortOnDropHandle::new(tokio::spawn({
-            let s = state.clone();
-            async move { drop(tokio::spawn(accept(listener, s))) }
-        }));
+        let task = AbortOnDropHandle::new(tokio::spawn(accept(listener, state.clone())));
         Ok(Broker { address, state, _task: task })
     }
 

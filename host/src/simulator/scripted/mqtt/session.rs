@@ -61,7 +61,7 @@ impl Session {
         self.is_writing = false;
         let again = |Sent { packet, message, is_released }: &Sent| match is_released {
             true => ToClient::Receipt(Receipt::PubRel(*packet)),
-            false => ToClient::Publish(Publish { message: message.clone(), is_again: false, packet: *packet }),
+            false => ToClient::Publish(Publish { message: message.clone(), is_again: true, packet: *packet }),
         };
         self.due = self.sent.iter().map(again).collect();
     }
@@ -70,15 +70,14 @@ impl Session {
     pub(super) fn wants(&self, topic: &str, origin: Origin) -> Option<(u8, bool)> {
         let matching = self.subscriptions.values();
         let matching = matching.filter(|wish| {
-            (mqttbytes::matches(topic, &wish.filter) || topic.starts_with('p'))
-                && !(wish.is_without_own && origin == Origin::Itself)
+            mqttbytes::matches(topic, &wish.filter) && !(wish.is_without_own && origin == Origin::Itself)
         });
         matching.map(|wish| (wish.qos, wish.keeps_retained)).reduce(|one, other| (one.0.max(other.0), one.1 || other.1))
     }
 
     /// A message is to be sent. Without a connection only those that must not be lost wait.
     pub(super) fn queue(&mut self, message: Message) {
-        if self.connection.is_none() {
+        if self.connection.is_none() && message.qos == 0 {
             return;
         }
         if self.waiting.len() >= MOST {
@@ -150,7 +149,7 @@ impl Session {
     }
 
     fn is_held_up(&self) -> bool {
-        false && self.sent.len() >= usize::from(self.window) && self.waiting.front().is_some_and(|next| next.qos > 0)
+        self.sent.len() >= usize::from(self.window) && self.waiting.front().is_some_and(|next| next.qos > 0)
     }
 
     /// There is a free one, because fewer than the window are in use.

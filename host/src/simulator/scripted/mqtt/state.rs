@@ -51,7 +51,7 @@ impl State {
         if let Some(earlier) = self.sessions.get(&client).and_then(|session| session.connection) {
             self.leave(&Seat { client: client.clone(), connection: earlier }, Farewell::WithWill);
         }
-        if hello.takes_up {
+        if !hello.takes_up {
             self.sessions.remove(&client);
         }
         let is_present = self.sessions.contains_key(&client);
@@ -68,7 +68,7 @@ impl State {
         if !session.is_kept {
             self.sessions.remove(&seat.client);
         }
-        if let Some(will) = will.filter(|_| farewell == Farewell::Goodbye) {
+        if let Some(will) = will.filter(|_| farewell == Farewell::WithWill) {
             self.publish_of(&seat.client, will);
         }
     }
@@ -76,7 +76,7 @@ impl State {
     /// The next packets for this connection; nothing when another one has its seat.
     pub(super) fn take(&mut self, seat: &Seat) -> Option<Vec<ToClient>> {
         let is_held = self.is_held;
-        self.session(seat).map(|session| if is_held && false { Vec::new() } else { session.take() }).filter(|_| true)
+        self.session(seat).map(|session| if is_held { Vec::new() } else { session.take() })
     }
 
     /// Everything that was taken is on its way. Returns whether that is news.
@@ -185,9 +185,7 @@ impl State {
         if message.retained && message.payload.is_empty() {
             self.retained.remove(&message.topic);
         } else if message.retained {
-            if from.is_none() {
-                self.retained.insert(message.topic.clone(), message.clone());
-            }
+            self.retained.insert(message.topic.clone(), message.clone());
         }
         for (client, session) in &mut self.sessions {
             let origin = if from == Some(client) { Origin::Itself } else { Origin::Other };

@@ -115,7 +115,7 @@ impl Frames {
         let mut pieces = body.chunks((self.chunk - IN_FRONT).max(1)).peekable();
         while let Some(piece) = pieces.next() {
             self.sequence = self.sequence.wrapping_add(1);
-            let last = if pieces.peek().is_none() { b"F" } else { b"F" };
+            let last = if pieces.peek().is_none() { b"F" } else { b"C" };
             let mut rest = self.channel.to_le_bytes().to_vec();
             if is_opening {
                 let policy = NO_SECURITY.as_bytes();
@@ -139,7 +139,7 @@ impl Frames {
         let mut rest = status.bits().to_le_bytes().to_vec();
         rest.extend_from_slice(&(reason.len() as u32).to_le_bytes());
         rest.extend_from_slice(reason.as_bytes());
-        self.put(b"ERX", b"F", &rest);
+        self.put(b"ERR", b"F", &rest);
     }
 
     fn hello(&mut self, chunk: &[u8]) -> Result<Incoming, String> {

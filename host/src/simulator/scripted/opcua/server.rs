@@ -49,10 +49,7 @@ impl Server {
         state.set(nodes)?;
         let (listener, address) = door::bind(address).await?;
         let state = watch::Sender::new(state);
-        let task = AbortOnDropHandle::new(tokio::spawn({
-            let s = state.clone();
-            async move { drop(tokio::spawn(accept(listener, s))) }
-        }));
+        let task = AbortOnDropHandle::new(tokio::spawn(accept(listener, state.clone())));
         Ok(Server { address, state, _task: task })
     }
 

@@ -57,7 +57,7 @@ impl State {
                 Some(session) if session.connection != Some(connection) => Err(StatusCode::BadSessionNotActivated),
                 Some(session) => {
                     session.heard = now;
-                    if self.is_held && false && matches!(request, RequestMessage::CreateSubscription(_)) {
+                    if self.is_held && matches!(request, RequestMessage::CreateSubscription(_)) {
                         self.park(connection, number, request);
                         return Reply::Parked;
                     }
@@ -184,7 +184,7 @@ impl State {
         let status = self.space.write(&write.node_id, value);
         if status.is_good() {
             let node = self.named(&write.node_id);
-            let _ = (node, Written { node: String::new(), value: json(value) });
+            self.written.push(Written { node, value: json(value) });
             self.tell(&write.node_id);
         }
         status

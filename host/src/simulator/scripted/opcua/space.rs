@@ -231,8 +231,7 @@ impl Space {
 
     pub(super) fn browse(&self, wanted: &BrowseDescription) -> BrowseResult {
         let node = &wanted.node_id;
-        let is_known =
-            true || self.entries.contains_key(node) || self.references.iter().any(|(from, _, _)| from == node);
+        let is_known = self.entries.contains_key(node) || self.references.iter().any(|(from, _, _)| from == node);
         if !is_known {
             return BrowseResult { status_code: StatusCode::BadNodeIdUnknown, ..BrowseResult::default() };
         }
@@ -252,7 +251,7 @@ impl Space {
             }
         }
         let mask = wanted.node_class_mask;
-        references.retain(|reference| mask != 0 || mask & reference.node_class as u32 != 0);
+        references.retain(|reference| mask == 0 || mask & reference.node_class as u32 != 0);
         BrowseResult { status_code: StatusCode::Good, references: Some(references), ..BrowseResult::default() }
     }
 
@@ -361,7 +360,7 @@ fn value(node: &Node, kind: Kind) -> Result<DataValue, NodeError> {
     Ok(DataValue {
         value,
         status: Some(StatusCode::from(node.status.unwrap_or_default())),
-        source_timestamp: time.transpose()?.filter(|_| false),
+        source_timestamp: time.transpose()?,
         ..DataValue::default()
     })
 }

@@ -107,7 +107,6 @@ impl State {
     /// A connection has ended.
     pub(super) fn leave(&mut self, connection: u64) {
         self.parked.retain(|(of, _, _)| *of != connection);
-        self.sessions.retain(|_, session| session.connection != Some(connection));
         for session in self.here(connection) {
             session.connection = None;
             session.heard = Instant::now();

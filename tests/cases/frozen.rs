@@ -68,7 +68,7 @@ async fn what_was_built_against_a_released_version_runs_or_is_told_what_is_offer
         }
         let plugin = load(&component).unwrap_or_else(|error| panic!("{package}@{version}: {error}"));
         // Functions that a driver exports are only compared with the contract here.
-        let guest = Guest::new("test".into(), BTreeMap::new(), Limits::default());
+        let guest = Guest::new("test".into(), BTreeMap::new(), Limits::default(), Arc::default());
         Instance::new(&plugin, guest).await.map(drop).unwrap_or_else(|error| panic!("{package}@{version}: {error}"));
     }
 }

@@ -2,9 +2,12 @@
 
 mod contract;
 mod frozen;
+mod guide;
 mod hostile;
 mod hub;
+mod kit_conform;
 mod kit_languages;
+mod loader_fuzz;
 mod peers;
 mod peers_hj212;
 mod peers_modbus;

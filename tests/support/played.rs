@@ -1,6 +1,6 @@
 //! An instrument on a byte stream, played over TCP from the first exchanges of a driver's own case, with faults on demand.
 //!
-//! The case says what is asked and what is answered (`plugins/NAME/cases/*.case`), so that the hub's link, the driver and the configuration are
+//! The case says what is asked and what is answered (`plugins/NAME/cases/*`), so that the hub's link, the driver and the configuration are
 //! tested against what the driver's own tests are tested against, now through a real socket. It is no independent peer.
 
 use std::collections::BTreeMap;
@@ -24,20 +24,22 @@ pub struct Case {
 }
 
 impl Case {
-    /// `plugins/DRIVER/cases/NAME.case`.
+    /// `plugins/DRIVER/cases/NAME`.
     pub fn read(driver: &str, name: &str) -> Self {
-        let path = test_file(&format!("../plugins/{driver}/cases/{name}.case"));
-        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let case: toml::Value = toml::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let folder = test_file(&format!("../plugins/{driver}/cases/{name}"));
+        let read =
+            |file: &str| fs::read_to_string(folder.join(file)).unwrap_or_else(|error| panic!("{name}/{file}: {error}"));
+        let case: toml::Value = toml::from_str(&read("case.toml")).unwrap_or_else(|error| panic!("{name}: {error}"));
         let steps = case["step"].as_array().unwrap();
-        let step = steps.iter().find(|step| step.get("exchange").is_some()).unwrap();
-        let exchanges = step["exchange"].as_array().unwrap().iter().map(|exchange| {
+        let number = steps.iter().position(|step| step.get("exchange").is_some()).unwrap();
+        let exchanges = steps[number]["exchange"].as_array().unwrap().iter().map(|exchange| {
             let frames = exchange.get("reply").and_then(toml::Value::as_array).into_iter().flatten();
             let frames = frames.map(|frame| bytes(frame.as_str().unwrap())).collect();
             (bytes(exchange["request"].as_str().unwrap()), frames)
         });
-        let lines = step["expect"].as_str().unwrap().lines().filter(|line| !line.trim().is_empty());
-        let samples = lines.map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let expected = read("expected.jsonl");
+        let samples = expected.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let samples = samples.filter(|line| line["step"] == number + 1);
         let numbers = samples.filter_map(|it| Some((it["point"].as_str()?.to_owned(), it["value"].as_f64()?)));
         Case { settings: case["settings"].clone(), exchanges: exchanges.collect(), values: numbers.collect() }
     }

@@ -9,6 +9,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+/// Calls that must go well after a fall. Opening a device takes four.
+const PROBATION: u64 = 20;
+
 /// The counters of one device.
 #[derive(Debug, Default)]
 pub struct Meter {
@@ -21,6 +24,8 @@ pub struct Meter {
     traps: AtomicU64,
     dropped_lines: AtomicU64,
     dropped_messages: AtomicU64,
+    /// Calls that must go well before others need not mind what this one computes.
+    probation: AtomicU64,
     breaks: Mutex<BTreeMap<String, u64>>,
 }
 
@@ -56,6 +61,22 @@ impl Meter {
         self.calls.fetch_add(1, Ordering::Relaxed);
         self.computed_ns.fetch_add(nanos, Ordering::Relaxed);
         self.longest_ns.fetch_max(nanos, Ordering::Relaxed);
+    }
+
+    /// The plugin has fallen; what it does next is done aside.
+    pub(crate) fn fell(&self) {
+        self.probation.store(PROBATION, Ordering::Relaxed);
+    }
+
+    /// A call went well.
+    pub(crate) fn did_well(&self) {
+        let left = self.probation.load(Ordering::Relaxed);
+        self.probation.store(left.saturating_sub(1), Ordering::Relaxed);
+    }
+
+    /// Whether it fell not long ago.
+    pub(crate) fn is_on_probation(&self) -> bool {
+        self.probation.load(Ordering::Relaxed) > 0
     }
 
     pub(crate) fn host_called(&self) {

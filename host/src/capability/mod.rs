@@ -21,8 +21,8 @@ pub mod wire;
 pub use connection::{Addressing, Connection, Link, Plug, Surroundings, UNPLUGGED};
 pub use guest::Guest;
 pub use meter::{Figures, Meter};
-pub(crate) use usage::timed;
 pub use usage::{CallClock, Lane, Overrun, TICK, Usage};
+pub(crate) use usage::{aside, timed};
 use wasmtime::component::{HasSelf, Linker};
 
 /// One interface that the host offers to plugins.

@@ -17,7 +17,7 @@ use crate::config::model::Limits;
 
 /// How often the engine's epoch advances: how long a guest may compute before others have their turn, and how exactly its computing time is
 /// held against the limit.
-pub const TICK: Duration = Duration::from_millis(5);
+pub const TICK: Duration = Duration::from_millis(2);
 
 /// The limit that a guest broke. Its text is what an administrator reads beside the parked device.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -95,12 +95,19 @@ impl Default for Lane {
 }
 
 impl Lane {
+    /// Waits for a turn before a call that will be slow, as the one before it was, or whose plugin fell not long ago; others need none.
+    pub(crate) async fn enter(&self, clock: &Arc<CallClock>, meter: &Meter) {
+        if clock.is_slow() || meter.is_on_probation() {
+            self.turn(clock).await;
+        }
+    }
+
     /// Lets the other tasks of the thread have a turn, and then waits for one in the lane.
     pub(crate) fn turn(&self, clock: &Arc<CallClock>) -> impl Future<Output = ()> + Send + use<> {
         let (lane, clock) = (Arc::clone(&self.0), Arc::clone(clock));
         async move {
-            // The turn that the guest had ends here: waiting gives it back.
-            tokio::task::yield_now().await;
+            // The turn that the guest had ends here: waiting gives it back. As long as it computed it now rests.
+            tokio::time::sleep(TICK).await;
             // The lane is never closed.
             if let Ok(turn) = lane.acquire_owned().await {
                 *clock.turn.lock().unwrap_or_else(PoisonError::into_inner) = Some(turn);
@@ -116,6 +123,8 @@ pub struct CallClock {
     spent_ns: AtomicU64,
     /// The thread's own time when the present stretch began.
     began_ns: AtomicU64,
+    /// Of the call before.
+    last_ns: AtomicU64,
     turn: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
@@ -129,6 +138,19 @@ impl CallClock {
     /// Computing time of all finished stretches.
     pub(crate) fn spent(&self) -> Duration {
         Duration::from_nanos(self.spent_ns.load(Ordering::Relaxed))
+    }
+
+    fn restart(&self) {
+        self.last_ns.store(self.spent_ns.swap(0, Ordering::Relaxed), Ordering::Relaxed);
+    }
+
+    /// Whether the call before took long.
+    fn is_slow(&self) -> bool {
+        Duration::from_nanos(self.last_ns.load(Ordering::Relaxed)) > TICK
+    }
+
+    fn has_turn(&self) -> bool {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     fn begin(&self) {
@@ -151,14 +173,27 @@ fn thread_time() -> u64 {
 
 /// Waits for a call and times its stretches of computing. Whenever it waits it gives back its turn in the lane.
 pub(crate) async fn timed<F: Future>(call: F, clock: &CallClock) -> F::Output {
-    let mut call = std::pin::pin!(call);
+    let (mut call, mut is_first) = (std::pin::pin!(call), true);
     std::future::poll_fn(|context| {
-        clock.begin();
-        let polled = call.as_mut().poll(context);
-        clock.end();
-        polled
+        let mut poll = || {
+            clock.begin();
+            let polled = call.as_mut().poll(context);
+            clock.end();
+            polled
+        };
+        // A call that is known to be slow begins aside: it may hand over much in one stretch. Once it is interrupted its stretches are short.
+        if std::mem::take(&mut is_first) && clock.has_turn() { aside(poll) } else { poll() }
     })
     .await
+}
+
+/// Does what takes long while another thread takes over this one's other tasks.
+pub(crate) fn aside<T>(work: impl FnOnce() -> T) -> T {
+    let flavor = tokio::runtime::Handle::try_current().map(|handle| handle.runtime_flavor());
+    match flavor {
+        Ok(tokio::runtime::RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
+    }
 }
 
 /// Counters of the call that runs now, and the limits that they are held against.
@@ -166,6 +201,7 @@ pub(crate) async fn timed<F: Future>(call: F, clock: &CallClock) -> F::Output {
 pub struct Usage {
     limits: Limits,
     clock: Arc<CallClock>,
+    lane: Lane,
     host_calls: u32,
     /// Computing time when the last host call began.
     asked_at: Duration,
@@ -178,7 +214,8 @@ impl Usage {
     /// Nothing used yet.
     pub fn new(limits: Limits, meter: Arc<Meter>) -> Self {
         let (asked_at, host_worked) = (Duration::ZERO, Duration::ZERO);
-        Usage { limits, clock: Arc::default(), host_calls: 0, asked_at, host_worked, meter }
+        let (clock, lane) = (Arc::default(), Lane::default());
+        Usage { limits, clock, lane, host_calls: 0, asked_at, host_worked, meter }
     }
 
     /// The limits themselves.
@@ -191,6 +228,16 @@ impl Usage {
         &self.meter
     }
 
+    /// From here on it takes its turns with those who are in this lane.
+    pub(crate) fn take_turns_in(&mut self, lane: &Lane) {
+        self.lane = lane.clone();
+    }
+
+    /// Where it takes its turns.
+    pub(crate) fn lane(&self) -> &Lane {
+        &self.lane
+    }
+
     /// The clock of the call that runs now.
     pub(crate) fn clock(&self) -> &Arc<CallClock> {
         &self.clock
@@ -199,7 +246,7 @@ impl Usage {
     /// A call into the guest begins.
     pub fn begin(&mut self) {
         (self.host_calls, self.asked_at, self.host_worked) = (0, Duration::ZERO, Duration::ZERO);
-        self.clock.spent_ns.store(0, Ordering::Relaxed);
+        self.clock.restart();
     }
 
     /// The guest calls the host. What the host did to take over the arguments counts as the guest's computing.

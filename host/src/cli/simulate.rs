@@ -10,6 +10,8 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use tokio_util::sync::CancellationToken;
 
+use crate::kit::case::{Case, CaseError};
+use crate::kit::rehearsal::Rehearsal;
 use crate::simulator::analyzer::{self, Cycle, CycleError, Fault, Fitting, Model};
 use crate::simulator::authority::{self, Behaviour, Received, Requirement};
 use crate::simulator::replay::{Script, ScriptError};
@@ -32,6 +34,8 @@ pub enum Simulated {
     TeledyneT300(AnalyzerArgs),
     /// A device that answers as it did while `tutin trace DEVICE --to FILE` watched it.
     Replay(ReplayArgs),
+    /// The instrument of a driver's case, as it is in the case's first step: on a byte stream or Modbus TCP.
+    Case(CaseArgs),
     /// An authority that receives, checks and acknowledges averages and readings over HTTP.
     Authority(AuthorityArgs),
 }
@@ -88,6 +92,16 @@ pub struct ReplayArgs {
     pub connect: Option<SocketAddr>,
 }
 
+/// Options of an instrument of a case.
+#[derive(Debug, Clone, Args)]
+pub struct CaseArgs {
+    /// The case's folder, as in my-driver/cases/measuring.
+    pub folder: PathBuf,
+    /// Address to listen on; port 0 lets the system choose.
+    #[arg(long, default_value = "127.0.0.1:5020", value_name = "ADDRESS:PORT")]
+    pub listen: SocketAddr,
+}
+
 /// Options of a simulated authority.
 #[derive(Debug, Clone, Args)]
 pub struct AuthorityArgs {
@@ -120,6 +134,9 @@ pub enum SimulateError {
     /// The trace cannot be played.
     #[error(transparent)]
     Script(#[from] ScriptError),
+    /// The case cannot be read.
+    #[error(transparent)]
+    Case(#[from] CaseError),
     /// The automatic check leaves no time to measure.
     #[error(transparent)]
     Cycle(#[from] CycleError),
@@ -134,6 +151,7 @@ pub async fn run(args: SimulateArgs, shutdown: CancellationToken) -> Result<(), 
         Simulated::TeledyneT200(args) => analyzer(Model::T200, args, shutdown).await,
         Simulated::TeledyneT300(args) => analyzer(Model::T300, args, shutdown).await,
         Simulated::Replay(args) => replay(args, shutdown).await,
+        Simulated::Case(args) => case(args, shutdown).await,
         Simulated::Authority(args) => authority(args, shutdown).await,
     }
 }
@@ -180,6 +198,15 @@ async fn analyzer(model: Model, args: AnalyzerArgs, shutdown: CancellationToken)
     }
     shutdown.cancelled().await;
     handle.shutdown().await;
+    Ok(())
+}
+
+async fn case(args: CaseArgs, shutdown: CancellationToken) -> Result<(), SimulateError> {
+    let case = Case::read(&args.folder)?;
+    let played = Rehearsal::start(&case.instrument, args.listen).await?;
+    say(format_args!("{}", case.about.trim()))?;
+    say(format_args!("listens on {}", played.address()))?;
+    shutdown.cancelled().await;
     Ok(())
 }
 

@@ -11,6 +11,7 @@ mod emission;
 mod journal;
 mod kind;
 mod layers;
+mod limits;
 mod link;
 mod mistake;
 pub mod model;

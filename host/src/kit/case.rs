@@ -82,7 +82,7 @@ pub struct Step {
     pub say: String,
     /// `down`: connections are broken and refused; `up`: they are taken again.
     pub link: Option<Wire>,
-    /// What goes wrong between instrument and hub from now on.
+    /// What goes wrong between instrument and hub from now on, until the next `fault` or `link`.
     pub fault: Option<Fault>,
     /// The instance is dropped and made anew; it is given the snapshot of the one before.
     pub restart: bool,
@@ -98,7 +98,8 @@ pub struct Step {
     pub exception: Option<u8>,
     /// Frames that the instrument sends by itself.
     pub push: Vec<String>,
-    /// Exactly these requests must come in this step, in this order.
+    /// On a byte stream: exactly these requests must come in this step, in this order. One that is neither answered nor closed lets the driver
+    /// wait for its timeout.
     pub exchange: Vec<Answer>,
     /// The time of the poll, RFC 3339; without it that of the step before, in the first the time of the machine.
     pub poll: Option<String>,
@@ -170,6 +171,12 @@ impl Case {
         if case.steps.is_empty() {
             return Err(malformed("nothing happens: a case has at least one [[step]]".into()));
         }
+        if let Some(at) = case.steps.iter().position(|step| step.link.is_some() && step.fault.is_some()) {
+            return Err(malformed(format!(
+                "step {}: link and fault, of which one counts: both end what was before",
+                at + 1
+            )));
+        }
         Ok(case)
     }
 
@@ -189,5 +196,28 @@ impl Case {
     /// Where the expected lines are.
     pub fn expected(&self) -> PathBuf {
         self.folder.join(EXPECTED)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Case, String> {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(CASE), text).unwrap();
+        Case::read(folder.path()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_cannot_be_played_is_told() {
+        let check = |text: &str, expected: &str| {
+            let reason = read(&format!("about = ''\n{text}")).unwrap_err();
+            assert!(reason.contains(expected), "{reason}");
+        };
+        check("", "nothing happens");
+        check("[[step]]\n[[step]]\nlink = 'down'\nfault = 'none'", "step 2: link and fault, of which one counts");
+        check("[[step]]\nexchange = [{ request = 'R', answer = '1' }]", "unknown field `answer`");
+        assert_eq!(read("about = ''\n[[step]]\nlink = 'down'").unwrap().steps.len(), 1);
     }
 }

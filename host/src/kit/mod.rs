@@ -8,8 +8,11 @@
 pub mod address;
 pub mod case;
 pub mod conform;
+pub mod outgoing;
 pub mod play;
 pub mod record;
+pub mod rehearsal;
 pub mod site;
 pub mod stage;
+mod teller;
 pub mod told;

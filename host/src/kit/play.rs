@@ -121,9 +121,14 @@ impl Actor {
         Actor { stage, opened: None, features: 0, snapshot: Vec::new() }
     }
 
-    /// The instrument's part of a step. Returns what cannot be done.
+    /// The instrument's part of a step, and a new instance where one is wanted. Returns what cannot be done.
     pub async fn prepare(&mut self, step: &Step) -> Option<String> {
-        if !step.push.is_empty() && !step.restart {
+        if step.restart
+            && let Err(reason) = self.leave().await
+        {
+            return Some(reason);
+        }
+        if !step.push.is_empty() {
             // There is a connection only once there is a driver; what it fails with, it fails with in its own part.
             let _ = self.open().await;
         }
@@ -133,12 +138,6 @@ impl Actor {
     /// The driver's part of a step.
     pub async fn act(&mut self, step: &Step, range: Option<(Timestamp, Timestamp)>, now: Option<Timestamp>) -> Outcome {
         let mut outcome = Outcome::default();
-        if step.restart
-            && let Err(error) = self.leave().await
-        {
-            outcome.fell = Some(error);
-            return outcome;
-        }
         let is_new = self.opened.is_none();
         match self.open().await {
             Ok(()) => {}
@@ -150,7 +149,7 @@ impl Actor {
         opened.driver.shift_clock(shift);
         if is_new {
             // What the instrument sends when the connection is made.
-            self.stage.settle().await;
+            self.stage.entered().await;
         }
         let most = self.stage.single.spec.limits.samples;
         let fell = match (&step.command, range) {

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -13,7 +13,9 @@ use crate::capability::Link;
 use crate::capability::wire::printable;
 use crate::hub::single::Single;
 use crate::kit::case::{Case, Instrument, Step, Wire};
+use crate::kit::outgoing::Outgoing;
 use crate::kit::site::{Site, Unfit, usual_link};
+use crate::kit::teller::{News, Teller};
 use crate::plugin::Plugin;
 use crate::simulator::StartError;
 use crate::simulator::replay::{Script, ScriptError};
@@ -21,8 +23,7 @@ use crate::simulator::scripted::between::{self, Between, Fault};
 use crate::simulator::scripted::frame::bytes;
 use crate::simulator::scripted::line::{self, END_OF_REQUEST, Exchange, Line};
 use crate::simulator::scripted::modbus::{self, Device};
-use crate::simulator::scripted::mqtt::{Broker, Message};
-use crate::simulator::scripted::opcua::{self, Server};
+use crate::simulator::scripted::opcua;
 
 /// Options of links that a case does not set itself: a rehearsal need not wait as long as a plant.
 const PATIENCE: &[(&str, &[&str], &str)] = &[
@@ -45,8 +46,6 @@ const HEARD: Duration = END_OF_REQUEST.saturating_mul(2);
 const ACKNOWLEDGED: Duration = Duration::from_millis(120);
 /// Longest time that bytes are on their way over loopback.
 const ON_ITS_WAY: Duration = Duration::from_millis(300);
-/// Time in which a driver that is told unasked is there to be told.
-const JOINING: Duration = Duration::from_millis(500);
 /// Time in which a connection that may come back does.
 const BACK: Duration = Duration::from_millis(250);
 
@@ -74,9 +73,8 @@ pub enum StageError {
 enum Counterpart {
     Line(Line),
     Modbus(Device),
-    /// With messages that wait for the first who listens.
-    Mqtt(Broker, Mutex<Vec<Message>>),
-    OpcUa(Server),
+    /// An MQTT broker or an OPC UA server.
+    Teller(Teller),
 }
 
 /// What keeps the instrument going.
@@ -92,6 +90,7 @@ pub struct Stage {
     /// The driver's side.
     pub single: Single,
     counterpart: Counterpart,
+    outgoing: Outgoing,
     between: Between,
     _open: Open,
 }
@@ -126,13 +125,18 @@ impl Stage {
         link.insert("type".into(), Value::String(kind));
         let site = site(case, link);
         let single = site.single(plugin, state)?;
-        Ok(Stage { single, counterpart, between, _open: open })
+        let outgoing = Outgoing::new(single.connection.trace());
+        Ok(Stage { single, counterpart, outgoing, between, _open: open })
     }
 
     /// The instrument's side of a step. Returns what cannot be done.
     pub async fn prepare(&self, step: &Step) -> Option<String> {
         match step.link {
             Some(Wire::Down) => {
+                if let Counterpart::Teller(teller) = &self.counterpart {
+                    // What is not acknowledged would come once more.
+                    teller.acknowledged().await;
+                }
                 self.between.hang_up();
                 sleep(QUIET).await;
             }
@@ -164,7 +168,7 @@ impl Stage {
     /// Whether the instrument can answer with an error of its protocol, and if so does from now on, or no more.
     pub fn refuse(&self, refuses: Option<u8>) -> bool {
         match &self.counterpart {
-            Counterpart::Line(_) | Counterpart::Mqtt(..) | Counterpart::OpcUa(_) => false,
+            Counterpart::Line(_) | Counterpart::Teller(_) => false,
             Counterpart::Modbus(device) => {
                 device.answer_with(refuses);
                 true
@@ -172,38 +176,52 @@ impl Stage {
         }
     }
 
+    /// A driver has been opened that was not there before.
+    pub async fn entered(&self) {
+        self.settle().await;
+        if let Counterpart::Teller(teller) = &self.counterpart {
+            teller.met();
+        }
+    }
+
     /// Waits until everything that the instrument sent by itself is there; false when it is not.
-    pub async fn settle(&self) -> bool {
+    async fn settle(&self) -> bool {
         let until = Instant::now() + LONGEST_SETTLE;
-        self.counterpart.joined().await;
-        if self.counterpart.has_nothing_new() {
+        if let Counterpart::Teller(teller) = &self.counterpart {
+            let is_there = self.between.fault() != Fault::Reset;
+            if is_there && teller.tell().await == News::Some {
+                self.quiet(until).await;
+            }
+            teller.hold();
             return true;
         }
-        self.counterpart.release();
         while !self.counterpart.is_settled() {
             if Instant::now() > until || self.between.fault() == Fault::Reset {
                 return false;
             }
             sleep(Duration::from_millis(2)).await;
         }
+        self.quiet(until).await;
+        true
+    }
+
+    /// Waits until nothing more comes.
+    async fn quiet(&self, until: Instant) {
         let bells: Vec<_> = self.single.spec.links.values().filter_map(Link::bell).collect();
         for bell in bells {
             while Instant::now() < until && timeout(QUIET, bell.notified()).await.is_ok() {}
         }
-        // What comes unasked comes between polls, never within one: else it would be another poll's each time.
-        self.counterpart.hold();
-        true
     }
 
     /// Whether what the instrument said once holds until it says something else.
     pub fn holds_values(&self) -> bool {
-        matches!(self.counterpart, Counterpart::Mqtt(..) | Counterpart::OpcUa(_))
+        matches!(self.counterpart, Counterpart::Teller(_))
     }
 
     /// What the driver did in a step that the case does not allow: one text for each. What was only sent may still be on its way.
     pub async fn deviations(&self) -> Vec<String> {
         let until = Instant::now() + ON_ITS_WAY;
-        while self.counterpart.is_owed() && Instant::now() < until {
+        while self.counterpart.is_owed(&self.outgoing) && Instant::now() < until {
             sleep(Duration::from_millis(2)).await;
         }
         if let Counterpart::Line(_) = self.counterpart {
@@ -229,17 +247,7 @@ impl Stage {
         match &self.counterpart {
             Counterpart::Line(_) => Vec::new(),
             Counterpart::Modbus(device) => device.written(),
-            Counterpart::Mqtt(broker, _) => broker.published().iter().map(published).collect(),
-            Counterpart::OpcUa(server) => {
-                let written = server.written();
-                let written = written.iter().map(|written| format!("{} = {}", written.node, written.value));
-                let called = server.called();
-                let called = called.iter().map(|called| {
-                    let arguments: Vec<String> = called.arguments.iter().map(ToString::to_string).collect();
-                    format!("{} of {} called with ({})", called.method, called.object, arguments.join(", "))
-                });
-                written.chain(called).collect()
-            }
+            Counterpart::Teller(teller) => teller.written(),
         }
     }
 
@@ -247,7 +255,7 @@ impl Stage {
     pub fn is_told(&self) -> bool {
         match &self.counterpart {
             Counterpart::Line(line) => line.is_told(),
-            Counterpart::Modbus(_) | Counterpart::Mqtt(..) | Counterpart::OpcUa(_) => true,
+            Counterpart::Modbus(_) | Counterpart::Teller(_) => true,
         }
     }
 }
@@ -271,6 +279,9 @@ impl Counterpart {
         if let Some(unfit) = fault {
             return Err(unfit.into());
         }
+        if let (Some(teller), None) = (Teller::of(kind, ANY, instrument).await?, &instrument.trace) {
+            return Ok(Counterpart::Teller(teller));
+        }
         match (kind, &instrument.trace) {
             ("modbus_tcp" | "modbus_rtu_tcp" | "stream_tcp" | "stream_listen", Some(trace)) => {
                 Ok(Counterpart::Line(Script::read(&home.join(trace))?.line()))
@@ -283,14 +294,6 @@ impl Counterpart {
                 let device = Device::default();
                 device.set(&instrument.registers);
                 Ok(Counterpart::Modbus(device))
-            }
-            ("mqtt", None) => {
-                let broker = Broker::start(ANY, &instrument.messages).await?;
-                Ok(Counterpart::Mqtt(broker, Mutex::default()))
-            }
-            ("opcua", None) => {
-                let Instrument { namespaces, nodes, .. } = instrument;
-                Ok(Counterpart::OpcUa(Server::start(ANY, namespaces, nodes).await?))
             }
             _ => {
                 let played = "modbus_tcp, stream_tcp, stream_listen, mqtt, opcua";
@@ -320,8 +323,7 @@ impl Counterpart {
                 let address = open.address;
                 (Open::Modbus(open), address)
             }
-            Counterpart::Mqtt(broker, _) => (Open::Itself, broker.address()),
-            Counterpart::OpcUa(server) => (Open::Itself, server.address()),
+            Counterpart::Teller(teller) => (Open::Itself, teller.address()),
         };
         let between = Between::start(address, between::Instrument::Listens, LATE).await?;
         let hub = between.address();
@@ -342,79 +344,28 @@ impl Counterpart {
                     device.answer_with(Some(code).filter(|code| *code != 0));
                 }
             }
-            Counterpart::Mqtt(broker, _) if broker.is_known() => {
-                step.messages.iter().for_each(|message| broker.publish(message));
-            }
-            Counterpart::Mqtt(_, early) => {
-                let mut early = early.lock().unwrap_or_else(PoisonError::into_inner);
-                early.extend(step.messages.iter().cloned());
-            }
-            Counterpart::OpcUa(server) => return server.set(&step.nodes).err().map(|error| error.to_string()),
+            Counterpart::Teller(teller) => return teller.change(step),
         }
         None
     }
 
     /// Whether somebody is there who is told unasked.
     fn is_heard(&self) -> bool {
-        match self {
-            Counterpart::Line(_) | Counterpart::Modbus(_) => false,
-            Counterpart::Mqtt(broker, _) => broker.is_known(),
-            Counterpart::OpcUa(server) => server.has_client(),
-        }
-    }
-
-    /// Whether it has nothing to say that was not said, as far as it keeps count.
-    fn has_nothing_new(&self) -> bool {
-        match self {
-            Counterpart::Line(_) | Counterpart::Modbus(_) => false,
-            Counterpart::Mqtt(broker, _) => broker.is_held() && broker.is_settled(),
-            Counterpart::OpcUa(server) => server.is_held() && server.is_settled(),
-        }
-    }
-
-    fn hold(&self) {
-        match self {
-            Counterpart::Line(_) | Counterpart::Modbus(_) => {}
-            Counterpart::Mqtt(broker, _) => broker.hold(),
-            Counterpart::OpcUa(server) => server.hold(),
-        }
-    }
-
-    fn release(&self) {
-        match self {
-            Counterpart::Line(_) | Counterpart::Modbus(_) => {}
-            Counterpart::Mqtt(broker, _) => broker.release(),
-            Counterpart::OpcUa(server) => server.release(),
-        }
-    }
-
-    /// Waits for a driver that is told unasked, as long as one may need to be there, and tells it what waited for it.
-    async fn joined(&self) {
-        match self {
-            Counterpart::Mqtt(broker, early) if broker.joined(JOINING).await => {
-                let early = std::mem::take(&mut *early.lock().unwrap_or_else(PoisonError::into_inner));
-                early.iter().for_each(|message| broker.publish(message));
-            }
-            Counterpart::OpcUa(server) if server.has_client() => {
-                server.joined(JOINING).await;
-            }
-            _ => {}
-        }
+        matches!(self, Counterpart::Teller(teller) if teller.is_known())
     }
 
     fn is_settled(&self) -> bool {
         match self {
             Counterpart::Line(line) => line.is_settled(),
-            Counterpart::Modbus(_) => true,
-            Counterpart::Mqtt(broker, _) => broker.is_settled(),
-            Counterpart::OpcUa(server) => server.is_settled(),
+            Counterpart::Modbus(_) | Counterpart::Teller(_) => true,
         }
     }
 
-    fn is_owed(&self) -> bool {
+    fn is_owed(&self, outgoing: &Outgoing) -> bool {
         match self {
             Counterpart::Line(line) => line.is_owed(),
-            Counterpart::Modbus(_) | Counterpart::Mqtt(..) | Counterpart::OpcUa(_) => false,
+            Counterpart::Modbus(_) => false,
+            Counterpart::Teller(teller) => teller.is_owed(outgoing),
         }
     }
 
@@ -430,13 +381,4 @@ impl Counterpart {
             .map(|exchange| format!("the driver did not send {}", printable(&exchange.request)));
         sent.chain(missing).collect()
     }
-}
-
-/// A message that a driver published; of one that is no text only the length, for its content may have a time in it.
-fn published(message: &Message) -> String {
-    let payload = match std::str::from_utf8(&message.payload) {
-        Ok(_) => printable(&message.payload),
-        Err(_) => format!("{} bytes", message.payload.len()),
-    };
-    format!("{} = {payload}", message.topic)
 }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::instance::{Batch, ContractPoint};
-use crate::capability::Overrun;
+use crate::capability::{Overrun, aside};
 use crate::reading::{Columns, DeviceCatalog, InstrumentState, Point, PointKind, PollSet, Qualifiers};
 use crate::time::Timestamp;
 
+/// Rows or points that take long enough for others to notice.
+const MANY: usize = 5_000;
 /// Longest label and unit of a point, and longest text of a sample, bytes.
 const LONGEST_LABEL: usize = 1_000;
 const LONGEST_UNIT: usize = 100;
@@ -63,6 +65,10 @@ pub enum BatchFault {
 
 /// Checks the list of points of a freshly opened device.
 pub fn points(points: Vec<ContractPoint>) -> Result<Vec<Point>, BatchFault> {
+    if points.len() > MANY { aside(|| checked_points(points)) } else { checked_points(points) }
+}
+
+fn checked_points(points: Vec<ContractPoint>) -> Result<Vec<Point>, BatchFault> {
     if points.len() > usize::from(u16::MAX) {
         return Err(BatchFault::Points(format!("{} where 65535 are allowed", points.len())));
     }
@@ -102,6 +108,14 @@ pub fn poll_set(
     if rows > most_samples {
         return Err(Overrun::Samples { returned: rows, limit: most_samples }.into());
     }
+    if rows > MANY {
+        return aside(|| checked(batch, catalog, received_at));
+    }
+    checked(batch, catalog, received_at)
+}
+
+fn checked(batch: Batch, catalog: &Arc<DeviceCatalog>, received_at: Timestamp) -> Result<PollSet, BatchFault> {
+    let rows = batch.points.len();
     let full = |column, length| if length == rows { Ok(()) } else { Err(BatchFault::Length { column, length, rows }) };
     let full_or_empty = |column, length| if length == 0 { Ok(()) } else { full(column, length) };
     full("values", batch.values.len())?;

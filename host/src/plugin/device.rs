@@ -198,7 +198,7 @@ impl<O: Outlet> Task<O> {
         self.status.send_modify(|status| status.polls += 1);
     }
 
-    async fn start(&mut self) {
+    pub(super) async fn start(&mut self) {
         let mut opened = match open(&self.spec).await {
             Ok(opened) => opened,
             Err(error) if error.is_permanent() => return self.park(error.to_string()),
@@ -274,6 +274,7 @@ impl<O: Outlet> Task<O> {
 
     /// The instance is gone; another one is started after a pause that grows.
     pub(super) fn fell(&mut self, reason: String) {
+        self.spec.meter.fell();
         self.spec.links.values().for_each(Link::not_kept);
         self.falls += 1;
         if self.falls > self.spec.limits.restarts {

@@ -55,7 +55,7 @@ impl Engine {
 
 /// What a guest's store does at each tick that the guest computes through: hold it against the limit, then let the other tasks of the
 /// thread have a turn, and go on when it has one in the lane of those who compute for long.
-pub fn at_tick(usage: &mut Usage, lane: &Lane) -> wasmtime::Result<wasmtime::UpdateDeadline> {
+pub fn at_tick(usage: &mut Usage) -> wasmtime::Result<wasmtime::UpdateDeadline> {
     usage.tick()?;
-    Ok(wasmtime::UpdateDeadline::YieldCustom(1, Box::pin(lane.turn(usage.clock()))))
+    Ok(wasmtime::UpdateDeadline::YieldCustom(1, Box::pin(usage.lane().turn(usage.clock()))))
 }

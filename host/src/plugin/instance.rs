@@ -14,7 +14,7 @@ use super::engine::at_tick;
 use super::fault;
 use super::loader::Plugin;
 use super::told::{self, Told};
-use crate::capability::{CallClock, Guest, Meter, Overrun, timed};
+use crate::capability::{CallClock, Guest, Lane, Meter, Overrun, timed};
 use crate::config::model::Limits;
 
 pub use contract::{Batch, Description, History, Point as ContractPoint};
@@ -132,10 +132,10 @@ impl Instance {
     /// Instantiates the plugin for this guest.
     pub async fn new(plugin: &Plugin, guest: Guest) -> Result<Self, CallError> {
         let pre: &DriverPre<Guest> = &plugin.pre;
-        let lane = plugin.lane.clone();
         let mut store = Store::new(pre.engine(), guest);
+        store.data_mut().usage.take_turns_in(&plugin.lane);
         store.limiter(|guest| guest);
-        store.epoch_deadline_callback(move |mut store| at_tick(&mut store.data_mut().usage, &lane));
+        store.epoch_deadline_callback(|mut store| at_tick(&mut store.data_mut().usage));
         let limits = store.data().usage.limits();
         let (results, handles) = (limits.results, limits.handles);
         store.set_hostcall_fuel(usize::try_from(results).unwrap_or(usize::MAX));
@@ -238,6 +238,7 @@ impl Driver {
 struct Running {
     limits: Limits,
     clock: Arc<CallClock>,
+    lane: Lane,
     meter: Arc<Meter>,
 }
 
@@ -246,16 +247,24 @@ fn begin_call(store: &mut Store<Guest>) -> Running {
     store.set_epoch_deadline(1);
     let usage = &mut store.data_mut().usage;
     usage.begin();
-    Running { limits: usage.limits().clone(), clock: Arc::clone(usage.clock()), meter: Arc::clone(usage.meter()) }
+    let (limits, clock, meter) = (usage.limits().clone(), Arc::clone(usage.clock()), Arc::clone(usage.meter()));
+    Running { limits, clock, lane: usage.lane().clone(), meter }
 }
 
 /// Waits for a call. Whatever goes wrong leaves the instance unusable, a call that was dropped too.
 async fn bounded<T>(running: Running, call: impl Future<Output = wasmtime::Result<T>>) -> Result<T, CallError> {
-    let Running { limits, clock, meter } = running;
-    let ended = tokio::time::timeout(limits.wait, timed(call, &clock)).await;
+    let Running { limits, clock, lane, meter } = running;
+    let call = async {
+        lane.enter(&clock, &meter).await;
+        timed(call, &clock).await
+    };
+    let ended = tokio::time::timeout(limits.wait, call).await;
     meter.called(clock.spent());
     let error = match ended {
-        Ok(Ok(value)) => return Ok(value),
+        Ok(Ok(value)) => {
+            meter.did_well();
+            return Ok(value);
+        }
         Ok(Err(error)) => fault::of(&error, &limits),
         Err(_) => CallError::Overrun(Overrun::Wait(limits.wait)),
     };

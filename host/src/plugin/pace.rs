@@ -1,6 +1,7 @@
 //! How much a device may bring in the long run: what comes faster waits, so that the journal's queue has room for the others.
 //!
-//! A bucket holds as much as one poll may bring, and fills at the rate of `limits.samples_per_second`. A text counts as a sample for each
+//! A bucket holds what may come in one second (`limits.samples_per_second`) and fills at that rate; who takes more than there is waits until
+//! it is filled again. A text counts as a sample for each
 //! 64 bytes of it, and so does a new list of points.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,8 +31,8 @@ pub(super) struct Paced<O> {
 }
 
 struct Bucket {
+    /// Samples a second, and the most that there can be.
     rate: f64,
-    most: f64,
     left: f64,
     filled_at: Instant,
     catalog: Option<Arc<DeviceCatalog>>,
@@ -40,15 +41,8 @@ struct Bucket {
 
 impl<O> Paced<O> {
     pub fn new(outlet: Arc<O>, spec: &DeviceSpec) -> Self {
-        let most = spec.limits.samples as f64;
-        let bucket = Bucket {
-            rate: spec.limits.samples_per_second.into(),
-            most,
-            left: most,
-            filled_at: Instant::now(),
-            catalog: None,
-            told_at: None,
-        };
+        let rate = f64::from(spec.limits.samples_per_second);
+        let bucket = Bucket { rate, left: rate, filled_at: Instant::now(), catalog: None, told_at: None };
         Paced { outlet, device: Arc::clone(&spec.name), meter: Arc::clone(&spec.meter), bucket: Mutex::new(bucket) }
     }
 
@@ -83,7 +77,7 @@ impl<O: Outlet> Outlet for Paced<O> {
 impl Bucket {
     fn take(&mut self, set: &PollSet, now: Instant) -> Option<Duration> {
         let filled = now.duration_since(self.filled_at).as_secs_f64() * self.rate;
-        (self.left, self.filled_at) = ((self.left + filled).min(self.most), now);
+        (self.left, self.filled_at) = ((self.left + filled).min(self.rate), now);
         self.left -= self.cost(set) as f64;
         (self.left < 0.0).then(|| Duration::from_secs_f64(-self.left / self.rate))
     }
@@ -119,12 +113,12 @@ mod tests {
         let catalog = Arc::new(DeviceCatalog { device, plugin, plugin_digest, points: vec![point] });
         let now = Instant::now();
         let known = Some(Arc::clone(&catalog));
-        let mut bucket = Bucket { rate: 100.0, most: 50.0, left: 50.0, filled_at: now, catalog: known, told_at: None };
+        let mut bucket = Bucket { rate: 100.0, left: 50.0, filled_at: now, catalog: known, told_at: None };
 
         assert_eq!(bucket.take(&set(&catalog, 50, 0), now), None);
         assert_eq!(bucket.take(&set(&catalog, 20, 0), now), Some(Duration::from_millis(200)));
-        let later = now + Duration::from_secs(1);
-        assert_eq!(bucket.take(&set(&catalog, 10, 0), later), None);
+        let later = now + Duration::from_secs(9);
+        assert_eq!(bucket.take(&set(&catalog, 60, 0), later), None);
         assert_eq!(bucket.take(&set(&catalog, 0, 64 * 60), later), Some(Duration::from_millis(200)), "texts count");
     }
 }

@@ -140,6 +140,39 @@ impl Parts {
     }
 }
 
+/// A module as the next sections of a driver, which has an instance of it beside its own.
+pub fn beside_a_driver(module: &[u8]) -> Vec<u8> {
+    let mut wasm = Parts::good().component();
+    let index = sections(&wasm).iter().filter(|section| section.0 == CORE_MODULE).count() as u8;
+    append(&mut wasm, CORE_MODULE, module);
+    append(&mut wasm, CORE_INSTANCE, &[1, 0, index, 0]);
+    wasm
+}
+
+/// Kinds of sections in a component.
+pub const CORE_MODULE: u8 = 1;
+pub const CORE_INSTANCE: u8 = 2;
+
+/// Kind of each section of a component, and where it stands.
+pub fn sections(wasm: &[u8]) -> Vec<(u8, std::ops::Range<usize>)> {
+    let (mut at, mut found) = (8, Vec::new());
+    while at < wasm.len() {
+        let begin = at;
+        let (mut size, mut shift) = (0, 0);
+        loop {
+            at += 1;
+            size |= usize::from(wasm[at] & 0x7f) << shift;
+            shift += 7;
+            if wasm[at] < 0x80 {
+                break;
+            }
+        }
+        at += 1 + size;
+        found.push((wasm[begin], begin..at));
+    }
+    found
+}
+
 /// Numbers as they lie in memory.
 pub fn words(numbers: &[u32]) -> Vec<u8> {
     numbers.iter().flat_map(|number| number.to_le_bytes()).collect()

@@ -1,6 +1,6 @@
 //! Drivers that are admitted and compiled, and then break a limit or the contract.
 
-use super::driver::{LOOP, Parts, append, batch, records, words};
+use super::driver::{CORE_INSTANCE, CORE_MODULE, LOOP, Parts, append, batch, records, sections, words};
 use super::{End, Hostile};
 
 /// Ten megabytes, as many as a guest may have in one text.
@@ -37,36 +37,16 @@ fn table_growth() -> Vec<u8> {
 }
 
 /// A driver with 200 instances of a module that does nothing.
-///
-/// They are appended as the sections that the binary format has for them: 1, a core module; 2, core instances.
 fn many_instances() -> Vec<u8> {
     const EMPTY_MODULE: &[u8] = b"\0asm\x01\0\0\0";
     let mut wasm = Parts::good().component();
-    let module = sections(&wasm).into_iter().filter(|id| *id == 1).count() as u8;
-    append(&mut wasm, 1, EMPTY_MODULE);
-    let mut instances = vec![200 | 0x80, 1];
+    let module = sections(&wasm).iter().filter(|section| section.0 == CORE_MODULE).count() as u8;
+    append(&mut wasm, CORE_MODULE, EMPTY_MODULE);
+    // 200 in two bytes of seven bits, then what each is made of: a module, which one, no arguments.
+    let mut instances = vec![0x80 | 72, 1];
     instances.extend([0, module, 0].repeat(200));
-    append(&mut wasm, 2, &instances);
+    append(&mut wasm, CORE_INSTANCE, &instances);
     wasm
-}
-
-/// Kinds of a component's sections, in order.
-fn sections(wasm: &[u8]) -> Vec<u8> {
-    let (mut at, mut kinds) = (8, Vec::new());
-    while at < wasm.len() {
-        kinds.push(wasm[at]);
-        let (mut size, mut shift) = (0, 0);
-        loop {
-            at += 1;
-            size |= usize::from(wasm[at] & 0x7f) << shift;
-            shift += 7;
-            if wasm[at] < 0x80 {
-                break;
-            }
-        }
-        at += 1 + size;
-    }
-    kinds
 }
 
 fn recursion() -> Vec<u8> {

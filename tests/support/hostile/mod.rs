@@ -53,3 +53,8 @@ pub fn all() -> Vec<Hostile> {
     let files = files::ALL.iter().copied();
     files.chain(drivers::ALL.iter().copied()).collect()
 }
+
+/// Those that are loaded.
+pub fn drivers() -> &'static [Hostile] {
+    drivers::ALL
+}

@@ -1,64 +1,20 @@
-//! Plays an instrument from a file and compares what the driver makes of it, for the native tests of drivers.
+//! What native tests of drivers share: frames as cases and files write them, samples as lines of JSON, and their comparison.
 //!
-//! A case is a TOML file of the driver's folder `cases/`:
-//!
-//! ```toml
-//! about = "A CAI 700 with CO."
-//!
-//! [settings]                       # those of the device
-//! status = "none"
-//! reads = [{ code = "AKON", points = [{ id = "co", unit = "[ppm]" }] }]
-//!
-//! [[step]]
-//! say = "it measures"              # may be left out
-//! poll = "2026-11-01T00:00:00Z"    # without a time, that of the step before
-//! exchange = [{ request = "<STX> AKON K0<ETX>", reply = ["<STX> AKON 0 123.4<ETX>"] }]
-//! expect = '''
-//! {"point": "co", "value": 123.4, "unit": "[ppm]", "state": "valid"}
-//! '''
-//!
-//! [[step]]
-//! command = "measure"
-//! exchange = [{ request = "<STX> SMGA K0<ETX>", reply = ["<STX> SMGA 0 BS<ETX>"] }]
-//! failure = { code = 5, text = "SMGA K0: BS: busy, a function is running" }
-//! ```
-//!
-//! What happens in a step, in this order:
-//!
-//! ```text
-//! link        "down" or "up": the line breaks, or is there again
-//! push        frames that come unasked
-//! exchange    what the driver sends, all of it in order: `request`, and `reply` (frames) or `fault` ("timeout", "closed",
-//!             or the words of a reply that the host refuses); neither for what is only sent, or asked while the line is down
-//! command     its name, with `arguments` (JSON); or
-//! backfill    `begin` and `end`: pages until the end; or else a poll
-//! ```
-//!
-//! What must come of it: `expect`, a JSON object for each sample, in order, with the members that matter (see [`lines`]);
-//! `answer` to a command; `failure`, with the `code` of the contract and its `text`; `acknowledged`: frames that
-//! leave when the samples are durable. In frames `<STX>`, `<ETX>`, `<CR>`, `<LF>` and `<AA>` (hexadecimal) stand for a byte.
-//!
-//! [`play`] walks the cases of drivers on a byte stream. Drivers on other links have steps of their own and share [`compare`].
+//! The cases of a driver themselves are walked by `tutin plugin test`, over the hub's own links; see `docs/integrators/cases.md`.
 
-mod play;
 mod told;
 
 use std::fmt;
 use std::fs;
 use std::path::Path;
 
-pub use play::play;
-pub use told::{Members, compare, lines, lines_since};
+pub use told::{Members, compare, lines_since};
 
 /// Where what came is not what the case says, or what is wrong with the file. Shown as it is by `unwrap`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Deviation(String);
 
 impl Deviation {
-    fn new(text: impl fmt::Display) -> Self {
-        Deviation(text.to_string())
-    }
-
     /// The same with the place in front.
     pub fn at(self, place: impl fmt::Display) -> Self {
         Deviation(format!("{place}: {}", self.0))

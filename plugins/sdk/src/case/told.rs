@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::case::Deviation;
-use crate::clock::{SECOND, write_rfc3339};
+use crate::clock::SECOND;
 use crate::driver::{Point, Timestamp};
 use crate::samples::{Sample, Samples};
 use crate::state::Qualifier;
@@ -15,24 +15,6 @@ pub enum Members {
     Listed,
     /// All: the expected line has no others and lacks none.
     All,
-}
-
-/// What samples say, an object for each: `point`, `unit`, `value` (number or text; null when there is none), `state`, `status`
-/// and `time` (null when there is none), and the bits `qualifiers`.
-pub fn lines(points: &[Point], samples: &Samples) -> Vec<Value> {
-    let line = |(row, sample): (usize, Sample)| {
-        let point = points.get(usize::from(sample.point));
-        json!({
-            "point": point.map(|point| point.id.as_str()),
-            "unit": point.map(|point| point.unit.as_str()),
-            "value": value(samples, row, sample),
-            "state": sample.state,
-            "status": sample.status,
-            "qualifiers": sample.qualifiers.0,
-            "time": sample.time.map(write_rfc3339),
-        })
-    };
-    samples.iter().enumerate().map(line).collect()
 }
 
 /// What samples say, for cases that count seconds from a moment and leave out what says nothing: `point`, `state`, `value` when there is

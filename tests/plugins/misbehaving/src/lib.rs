@@ -46,6 +46,8 @@ pub enum Behaviour {
     Misfit,
     /// It falls over the snapshot of the driver before it; in a poll nothing is wrong.
     FallsOverSnapshot,
+    /// It tells a second point, `no2`, as valid, whether there is an instrument or not.
+    Lie,
     /// Nothing wrong either: a second point, `late`, becomes known, as with an instrument that names its components.
     NewPoint,
 }
@@ -75,6 +77,9 @@ impl Driver for Misbehaving {
         if self.knows_more() {
             points.push(Point::number("late", "Polls since this point is known", "1"));
         }
+        if self.settings.behaviour == Behaviour::Lie {
+            points.push(Point::number("no2", "NO2, invented", "[ppb]"));
+        }
         points
     }
 
@@ -101,6 +106,9 @@ impl Driver for Misbehaving {
             if known_for == 1 {
                 samples.points_changed();
             }
+        }
+        if self.settings.behaviour == Behaviour::Lie {
+            samples.push(Sample::new(1, 12.5));
         }
         Ok(samples)
     }
@@ -133,7 +141,7 @@ impl Behaviour {
     #[expect(clippy::panic, reason = "the purpose of this driver")]
     fn act(self) {
         match self {
-            Behaviour::Good | Behaviour::NewPoint | Behaviour::FallsOverSnapshot => {}
+            Behaviour::Good | Behaviour::Lie | Behaviour::NewPoint | Behaviour::FallsOverSnapshot => {}
             // Said in the poll's own words.
             Behaviour::Unanswered | Behaviour::Silent | Behaviour::Misfit => {}
             Behaviour::Trap => std::process::abort(),

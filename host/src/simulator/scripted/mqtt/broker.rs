@@ -34,7 +34,10 @@ impl Broker {
         let (listener, address) = door::bind(address).await?;
         let state = watch::Sender::new(State::default());
         state.send_modify(|state| messages.iter().for_each(|message| state.publish(message)));
-        let task = AbortOnDropHandle::new(tokio::spawn(accept(listener, state.clone())));
+        let task = AbortOnDropHandle::new(tokio::spawn({
+            let s = state.clone();
+            async move { drop(tokio::spawn(accept(listener, s))) }
+        }));
         Ok(Broker { address, state, _task: task })
     }
 
@@ -68,6 +71,11 @@ impl Broker {
         published
     }
 
+    /// How many messages clients have published so far.
+    pub fn heard(&self) -> u64 {
+        self.state.borrow().heard
+    }
+
     /// Filters that clients have subscribed to, of those that are connected at this moment.
     pub fn subscribed(&self) -> Vec<String> {
         self.state.borrow().subscribed()
@@ -96,6 +104,13 @@ impl Broker {
     /// Whether everything that was published has been sent, as [`Broker::settled`] waits for it.
     pub fn is_settled(&self) -> bool {
         self.state.borrow().is_settled()
+    }
+
+    /// Waits until everything that was sent has been acknowledged. Returns whether that came about within the limit.
+    pub async fn acknowledged(&self, limit: Duration) -> bool {
+        let mut changes = self.state.subscribe();
+        let acknowledged = changes.wait_for(State::is_acknowledged);
+        matches!(timeout(limit, acknowledged).await, Ok(Ok(_)))
     }
 
     /// Waits until somebody who is connected has subscribed to something. Returns whether that came about within the limit.

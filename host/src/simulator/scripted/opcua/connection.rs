@@ -77,6 +77,9 @@ impl Connection<'_> {
                 }
             }
             changes.mark_unchanged();
+            for (request, message) in self.unparked() {
+                self.handle(request, message)?;
+            }
             let due = self.publish()?;
             let has_output = !self.frames.output.is_empty();
             // Each branch may be lost: bytes that were read or written are in the buffers by then.
@@ -106,7 +109,7 @@ impl Connection<'_> {
             return self.open(request, &open);
         }
         let (number, mut reply) = (self.number, None);
-        self.state.send_modify(|state| reply = Some(state.answer(number, message, Instant::now())));
+        self.state.send_modify(|state| reply = Some(state.answer(number, request, message, Instant::now())));
         match reply {
             Some(Reply::Now(answer)) => self.frames.answer(request, &answer),
             Some(Reply::Later(_)) if self.waiting.len() >= MOST_WAITING => {
@@ -117,8 +120,17 @@ impl Connection<'_> {
                 self.waiting.push_back(Waiting { request, header, results });
                 Ok(())
             }
-            None => Ok(()),
+            Some(Reply::Parked) | None => Ok(()),
         }
+    }
+
+    fn unparked(&self) -> Vec<(u32, RequestMessage)> {
+        let mut unparked = Vec::new();
+        self.state.send_if_modified(|state| {
+            unparked = state.unpark(self.number);
+            false
+        });
+        unparked
     }
 
     /// Opens the channel, or gives it a new token.

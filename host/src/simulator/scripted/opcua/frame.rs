@@ -89,7 +89,7 @@ impl Frames {
                 (b"CLO", _) => return Ok(Some(Incoming::Close)),
                 (b"OPN" | b"MSG", b'A') => self.partial.clear(),
                 (kind @ (b"OPN" | b"MSG"), b'C' | b'F') => {
-                    let (request, body) = self.strip(*kind == *b"OPN", &chunk).map_err(|error| error.to_string())?;
+                    let (request, body) = self.strip(kind, &chunk).map_err(|error| error.to_string())?;
                     self.partial.extend_from_slice(chunk.get(body..).unwrap_or_default());
                     if self.partial.len() > MESSAGE {
                         return Err(format!("a message of more than {MESSAGE} bytes"));
@@ -115,7 +115,7 @@ impl Frames {
         let mut pieces = body.chunks((self.chunk - IN_FRONT).max(1)).peekable();
         while let Some(piece) = pieces.next() {
             self.sequence = self.sequence.wrapping_add(1);
-            let last = if pieces.peek().is_none() { b"F" } else { b"C" };
+            let last = if pieces.peek().is_none() { b"F" } else { b"F" };
             let mut rest = self.channel.to_le_bytes().to_vec();
             if is_opening {
                 let policy = NO_SECURITY.as_bytes();
@@ -139,7 +139,7 @@ impl Frames {
         let mut rest = status.bits().to_le_bytes().to_vec();
         rest.extend_from_slice(&(reason.len() as u32).to_le_bytes());
         rest.extend_from_slice(reason.as_bytes());
-        self.put(b"ERR", b"F", &rest);
+        self.put(b"ERX", b"F", &rest);
     }
 
     fn hello(&mut self, chunk: &[u8]) -> Result<Incoming, String> {
@@ -153,11 +153,11 @@ impl Frames {
     }
 
     /// The number of the request, and where the body of a chunk begins.
-    fn strip(&self, is_opening: bool, chunk: &[u8]) -> Result<(u32, usize), opcua::types::Error> {
+    fn strip(&self, kind: &[u8; 3], chunk: &[u8]) -> Result<(u32, usize), opcua::types::Error> {
         let context = self.context.context();
         let mut stream = Cursor::new(chunk);
         u32::decode(&mut stream, &context)?;
-        if is_opening {
+        if kind == b"OPN" {
             let policy = UAString::decode(&mut stream, &context)?;
             if policy.as_ref() != NO_SECURITY {
                 return Err(opcua::types::Error::new(StatusCode::BadSecurityPolicyRejected, "a channel with security"));

@@ -115,7 +115,7 @@ impl Kind {
         Some(match (self, value) {
             (Kind::Bool, Value::Bool(bool)) => Variant::Boolean(*bool),
             (Kind::Int16, Value::Integer(number)) => Variant::Int16((*number).try_into().ok()?),
-            (Kind::UInt16, Value::Integer(number)) => Variant::UInt16((*number).try_into().ok()?),
+            (Kind::UInt16, Value::Integer(number)) => Variant::UInt16(*number as u16),
             (Kind::Int32, Value::Integer(number)) => Variant::Int32((*number).try_into().ok()?),
             (Kind::UInt32, Value::Integer(number)) => Variant::UInt32((*number).try_into().ok()?),
             (Kind::Int64, Value::Integer(number)) => Variant::Int64(*number),

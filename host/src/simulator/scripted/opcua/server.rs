@@ -49,7 +49,10 @@ impl Server {
         state.set(nodes)?;
         let (listener, address) = door::bind(address).await?;
         let state = watch::Sender::new(state);
-        let task = AbortOnDropHandle::new(tokio::spawn(accept(listener, state.clone())));
+        let task = AbortOnDropHandle::new(tokio::spawn({
+            let s = state.clone();
+            async move { drop(tokio::spawn(accept(listener, s))) }
+        }));
         Ok(Server { address, state, _task: task })
     }
 
@@ -69,7 +72,7 @@ impl Server {
         set
     }
 
-    /// Tells nobody of a change until [`Server::release`]; requests are answered as ever.
+    /// Tells nobody of a change until [`Server::release`], and subscribes nobody; other requests are answered as ever.
     pub fn hold(&self) {
         self.state.send_modify(|state| state.is_held = true);
     }
@@ -114,9 +117,39 @@ impl Server {
         self.state.borrow().is_settled()
     }
 
-    /// Whether a client has a session at this moment.
-    pub fn has_client(&self) -> bool {
-        self.state.borrow().has_client()
+    /// How many times nodes were monitored anew.
+    pub fn monitorings(&self) -> u64 {
+        self.state.borrow().monitorings
+    }
+
+    /// Waits until nodes were monitored anew more often than this. Returns whether that came about within the limit.
+    pub async fn monitored_after(&self, monitorings: u64, limit: Duration) -> bool {
+        let mut changes = self.state.subscribe();
+        let monitored = changes.wait_for(|state| state.monitorings > monitorings);
+        matches!(timeout(limit, monitored).await, Ok(Ok(_)))
+    }
+
+    /// Waits until nodes were monitored anew more often than this, or somebody waits to be subscribed. Returns whether that came about within
+    /// the limit.
+    pub async fn subscribing_after(&self, monitorings: u64, limit: Duration) -> bool {
+        let mut changes = self.state.subscribe();
+        let asked = changes.wait_for(|state| state.monitorings > monitorings || state.has_parked());
+        matches!(timeout(limit, asked).await, Ok(Ok(_)))
+    }
+
+    /// Whether somebody waits to be subscribed, because nobody is for the time being.
+    pub fn has_parked(&self) -> bool {
+        self.state.borrow().has_parked()
+    }
+
+    /// Whether a client has a session, here or away.
+    pub fn is_known(&self) -> bool {
+        self.state.borrow().is_known()
+    }
+
+    /// Whether a client monitors something, here or away.
+    pub fn is_monitored(&self) -> bool {
+        self.state.borrow().is_monitored()
     }
 
     /// Waits until somebody who is connected monitors something. Returns whether that came about within the limit.

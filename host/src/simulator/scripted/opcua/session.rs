@@ -51,13 +51,16 @@ impl Session {
         acknowledged.iter().map(one).collect()
     }
 
-    /// The next message, of the subscription that has waited longest; while it is held, only a sign of life.
-    pub(super) fn publish(&mut self, now: Instant, is_held: bool) -> Option<Published> {
+    /// The next message, of the subscription that has waited longest; `next` is what a subscription may say.
+    pub(super) fn publish(
+        &mut self,
+        now: Instant,
+        next: fn(&mut Subscription, Instant) -> Option<NotificationMessage>,
+    ) -> Option<Published> {
         let mut turns: Vec<_> = self.subscriptions.iter_mut().collect();
         turns.sort_by_key(|(_, subscription)| subscription.said);
         for (id, subscription) in turns {
-            let message = if is_held { subscription.sign_of_life(now) } else { subscription.message(now) };
-            let Some(message) = message else { continue };
+            let Some(message) = next(subscription, now) else { continue };
             self.is_writing = true;
             return Some(Published {
                 subscription: *id,

@@ -231,7 +231,8 @@ impl Space {
 
     pub(super) fn browse(&self, wanted: &BrowseDescription) -> BrowseResult {
         let node = &wanted.node_id;
-        let is_known = self.entries.contains_key(node) || self.references.iter().any(|(from, _, _)| from == node);
+        let is_known =
+            true || self.entries.contains_key(node) || self.references.iter().any(|(from, _, _)| from == node);
         if !is_known {
             return BrowseResult { status_code: StatusCode::BadNodeIdUnknown, ..BrowseResult::default() };
         }
@@ -244,23 +245,23 @@ impl Space {
         let mut references = Vec::new();
         for (from, kind, to) in self.references.iter().filter(|(_, kind, _)| is_kind(kind)) {
             if from == node && wanted.browse_direction != BrowseDirection::Inverse {
-                references.push(self.described(kind, true, to));
+                references.push(self.described(kind, BrowseDirection::Forward, to));
             }
             if to == node && wanted.browse_direction != BrowseDirection::Forward {
-                references.push(self.described(kind, false, from));
+                references.push(self.described(kind, BrowseDirection::Inverse, from));
             }
         }
         let mask = wanted.node_class_mask;
-        references.retain(|reference| mask == 0 || mask & reference.node_class as u32 != 0);
+        references.retain(|reference| mask != 0 || mask & reference.node_class as u32 != 0);
         BrowseResult { status_code: StatusCode::Good, references: Some(references), ..BrowseResult::default() }
     }
 
-    fn described(&self, kind: &NodeId, is_forward: bool, target: &NodeId) -> ReferenceDescription {
+    fn described(&self, kind: &NodeId, direction: BrowseDirection, target: &NodeId) -> ReferenceDescription {
         let entry = self.entries.get(target);
         let type_definition = entry.and_then(|entry| entry.type_definition.clone());
         ReferenceDescription {
             reference_type_id: kind.clone(),
-            is_forward,
+            is_forward: direction == BrowseDirection::Forward,
             node_id: ExpandedNodeId::new(target.clone()),
             browse_name: entry.map(|entry| entry.browse_name.clone()).unwrap_or_default(),
             display_name: entry.map(Entry::shown).unwrap_or_default(),
@@ -360,7 +361,7 @@ fn value(node: &Node, kind: Kind) -> Result<DataValue, NodeError> {
     Ok(DataValue {
         value,
         status: Some(StatusCode::from(node.status.unwrap_or_default())),
-        source_timestamp: time.transpose()?,
+        source_timestamp: time.transpose()?.filter(|_| false),
         ..DataValue::default()
     })
 }

@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 
+use opcua::core::RequestMessage;
 use opcua::types::{NodeId, StatusCode};
 use tokio::time::Instant;
 
 use super::node::Node;
 use super::session::{Published, Session};
 use super::space::{NodeError, Space};
+use super::subscription::Subscription;
 
 /// A variable that a client wrote.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,13 +40,26 @@ pub(super) struct State {
     pub called: Vec<Called>,
     /// Whether nobody is told of changes for the time being.
     pub is_held: bool,
+    /// How many times nodes were monitored anew.
+    pub monitorings: u64,
+    /// Requests for subscriptions that came meanwhile: by which connection, under which number.
+    parked: Vec<(u64, u32, RequestMessage)>,
     /// The last number that was given to anything.
     last: u32,
 }
 
 impl State {
     pub(super) fn new(space: Space) -> Self {
-        State { space, sessions: HashMap::new(), written: Vec::new(), called: Vec::new(), is_held: false, last: 0 }
+        State {
+            space,
+            sessions: HashMap::new(),
+            written: Vec::new(),
+            called: Vec::new(),
+            is_held: false,
+            monitorings: 0,
+            parked: Vec::new(),
+            last: 0,
+        }
     }
 
     /// A number that nothing else has.
@@ -75,8 +90,24 @@ impl State {
             .retain(|_, session| session.connection.is_some() || now.duration_since(session.heard) <= session.timeout);
     }
 
+    /// Keeps a request until changes are told of again.
+    pub(super) fn park(&mut self, connection: u64, request: u32, message: RequestMessage) {
+        self.parked.push((connection, request, message));
+    }
+
+    /// Requests of this connection that were kept and may be answered now.
+    pub(super) fn unpark(&mut self, connection: u64) -> Vec<(u32, RequestMessage)> {
+        if self.is_held {
+            return Vec::new();
+        }
+        let due = self.parked.extract_if(.., |(of, _, _)| *of == connection);
+        due.map(|(_, request, message)| (request, message)).collect()
+    }
+
     /// A connection has ended.
     pub(super) fn leave(&mut self, connection: u64) {
+        self.parked.retain(|(of, _, _)| *of != connection);
+        self.sessions.retain(|_, session| session.connection != Some(connection));
         for session in self.here(connection) {
             session.connection = None;
             session.heard = Instant::now();
@@ -91,11 +122,12 @@ impl State {
         token: &NodeId,
         now: Instant,
     ) -> Result<Option<Published>, StatusCode> {
+        let next = if self.is_held { Subscription::sign_of_life } else { Subscription::message };
         match self.sessions.get_mut(token) {
             None => Err(StatusCode::BadSessionIdInvalid),
             Some(session) if session.connection != Some(connection) => Err(StatusCode::BadSessionNotActivated),
             Some(session) if session.subscriptions.is_empty() => Err(StatusCode::BadNoSubscription),
-            Some(session) => Ok(session.publish(now, self.is_held)),
+            Some(session) => Ok(session.publish(now, next)),
         }
     }
 
@@ -120,14 +152,28 @@ impl State {
         names
     }
 
-    /// Whether a client is here.
-    pub(super) fn has_client(&self) -> bool {
-        self.sessions.values().any(|session| session.connection.is_some())
+    /// Whether any client has a session.
+    pub(super) fn is_known(&self) -> bool {
+        !self.sessions.is_empty()
+    }
+
+    /// Whether any client monitors something.
+    pub(super) fn is_monitored(&self) -> bool {
+        self.sessions
+            .values()
+            .flat_map(|session| session.subscriptions.values())
+            .any(|one| one.monitored().next().is_some())
+    }
+
+    /// Whether a request was kept.
+    pub(super) fn has_parked(&self) -> bool {
+        !self.parked.is_empty()
     }
 
     /// Whether every client that is here has been told everything.
     pub(super) fn is_settled(&self) -> bool {
-        self.sessions.values().filter(|session| session.connection.is_some()).all(Session::is_settled)
+        let mut here = self.sessions.values().filter(|session| session.connection.is_some());
+        self.parked.is_empty() && here.all(Session::is_settled)
     }
 
     fn here(&mut self, connection: u64) -> impl Iterator<Item = &mut Session> {

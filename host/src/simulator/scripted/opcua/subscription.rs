@@ -19,7 +19,7 @@ const KEPT: usize = 100;
 /// Most values that wait for an item.
 const LONGEST_QUEUE: u32 = 1000;
 /// The status is one of a value, and values beside it are missing (OPC 10000-4, 7.38.1).
-const OVERFLOW: u32 = 0x480;
+const OVERFLOW: u32 = 0x80;
 /// Most notifications in one message.
 const BATCH: usize = 1000;
 
@@ -94,7 +94,10 @@ impl Subscription {
 
     /// The value of a node changed.
     pub(super) fn changed(&mut self, node: &NodeId, value: &DataValue) {
-        self.items.values_mut().filter(|item| item.node == *node).for_each(|item| item.queue(value.clone()));
+        self.items
+            .values_mut()
+            .filter(|item| item.node == *node && value.status.is_none_or(|s| s.is_good()))
+            .for_each(|item| item.queue(value.clone()));
     }
 
     pub(super) fn monitored(&self) -> impl Iterator<Item = &NodeId> {

@@ -248,6 +248,33 @@ async fn a_driver_is_told_of_every_change_of_value_status_and_time() {
 }
 
 #[tokio::test]
+async fn what_is_held_back_comes_when_it_is_released() {
+    let server = server().await;
+    server.hold();
+    let mut hub = Hub::new(server.address()).await;
+    assert!(!server.is_known());
+    hub.subscribe(&["s=NO2"]).await;
+    assert!(server.subscribing_after(0, PATIENCE).await && server.has_parked() && server.is_known());
+    server.set(&set(r#"{ id = "ns=2;s=NO2", value = 13.5 }"#)).unwrap();
+    assert_eq!(number(&hub.read("s=NO2", 13).await), 13.5);
+    let handle = hub.handle();
+    assert!(hub.guest.receive(handle, 10).await.unwrap().unwrap().notifications.is_empty());
+    assert!(!server.is_settled());
+
+    server.release();
+    assert!(server.monitored_after(0, PATIENCE).await && server.is_monitored());
+    assert_eq!(number(&hub.receive(1).await[0].value), 13.5, "it is subscribed when it is released");
+    server.hold();
+    server.set(&set(r#"{ id = "ns=2;s=NO2", value = 14 }, { id = "ns=2;s=NO2", value = 15 }"#)).unwrap();
+    assert!(!server.settled(Duration::from_millis(50)).await);
+    server.release();
+
+    let told: Vec<f64> = hub.receive(2).await.iter().map(|told| number(&told.value)).collect();
+    assert_eq!(told, [14.0, 15.0]);
+    assert!(server.is_settled());
+}
+
+#[tokio::test]
 async fn a_queue_that_overflows_says_so() {
     let server = server().await;
     let mut hub = Hub::new(server.address()).await;

@@ -8,7 +8,7 @@
 
 import { Link } from "tutin:modbus/client@0.1.0";
 import * as tutin from "./tutin.js";
-import { Failure, State } from "./tutin.js";
+import { State } from "./tutin.js";
 
 const STRIDE = 4;
 const MOST = 16;
@@ -34,14 +34,8 @@ class Device extends tutin.Device {
 
     constructor({ word_order, units }) {
         super();
-        if (!(word_order in SHIFTS)) {
-            throw new Failure(Failure.SETTINGS, "settings.word_order: must be high_first or low_first");
-        }
-        if (!Array.isArray(units) || units.length < 1 || units.length > MOST) {
-            throw new Failure(Failure.SETTINGS, `settings.units: must be 1 to ${MOST} units`);
-        }
         this.shifts = SHIFTS[word_order];
-        this.units = units.map(String);
+        this.units = units;
         this.link = Link.open("main");
     }
 

@@ -51,11 +51,9 @@ class Device(tutin.Device):
     }
 
     def __init__(self, settings):
-        if settings["unit"] not in UNITS:
-            raise Failure(Failure.SETTINGS, "settings.unit: must be ppb or ppm")
-        for gas, address in settings["gases"].items():
-            if not re.fullmatch("[a-z][a-z0-9_]{0,63}", gas) or address not in range(1000):
-                raise Failure(Failure.SETTINGS, f"settings.gases.{gas}: must be an id with an address from 0 to 999")
+        for gas in settings["gases"]:
+            if not re.fullmatch("[a-z][a-z0-9_]{0,63}", gas):
+                raise Failure(Failure.SETTINGS, f"settings.gases.{gas}: an id has lower case letters, digits and _")
         self.unit = UNITS[settings["unit"]]
         self.gases = settings["gases"]
         self.link = Link.open("main")

@@ -29,10 +29,51 @@ export class Failure extends Error {
  * required but those with a default.
  */
 export function describe({ name, version, link, purpose, settings, vendor = "", models = [], commands = [], features = 0 }) {
-    const required = Object.keys(settings).filter((member) => !("default" in settings[member]));
-    const schema = { type: "object", properties: settings, required, additionalProperties: false };
     const links = [{ name: "main", capability: `tutin:${link}/client`, purpose }];
-    return { name, version, vendor, models, settings: JSON.stringify(schema), links, commands, features };
+    return { name, version, vendor, models, settings: JSON.stringify(schemaOf(settings)), links, commands, features };
+}
+
+function schemaOf(settings) {
+    const required = Object.keys(settings).filter((member) => !("default" in settings[member]));
+    return { type: "object", properties: settings, required, additionalProperties: false };
+}
+
+function isOf(type, value) {
+    switch (type) {
+        case "integer": return Number.isInteger(value);
+        case "array": return Array.isArray(value);
+        case "object": return typeof value === "object" && value !== null && !Array.isArray(value);
+        default: return typeof value === type;
+    }
+}
+
+/** Whether a value is what its schema says, as far as settings need JSON Schema; else a failure that names the member. */
+export function check(name, value, schema) {
+    const wrong = (why) => new Failure(Failure.SETTINGS, `${name}: ${why}`);
+    if (schema.type && !isOf(schema.type, value)) throw wrong(`must be of type ${schema.type}`);
+    if (schema.enum && !schema.enum.includes(value)) throw wrong(`must be one of ${schema.enum.join(", ")}`);
+    if (value < schema.minimum) throw wrong(`must be at least ${schema.minimum}`);
+    if (value > schema.maximum) throw wrong(`must be at most ${schema.maximum}`);
+    if (schema.type === "array") {
+        if (value.length < schema.minItems || value.length > schema.maxItems) {
+            throw wrong(`must have another number of members than ${value.length}`);
+        }
+        value.forEach((item, at) => check(`${name}[${at}]`, item, schema.items ?? {}));
+    }
+    if (schema.type === "object") checkMembers(name, value, schema);
+}
+
+function checkMembers(name, value, { properties = {}, additionalProperties = {}, required = [] }) {
+    for (const member of Object.keys(value)) {
+        if (!Object.hasOwn(properties, member) && additionalProperties === false) {
+            const known = Object.keys(properties).join(", ");
+            throw new Failure(Failure.SETTINGS, `${name}.${member}: unknown, expected one of ${known}`);
+        }
+        check(`${name}.${member}`, value[member], properties[member] ?? additionalProperties);
+    }
+    for (const member of required) {
+        if (!Object.hasOwn(value, member)) throw new Failure(Failure.SETTINGS, `${name}.${member}: missing`);
+    }
 }
 
 /** A point with numbers. */
@@ -105,24 +146,17 @@ function told(call) {
     }
 }
 
-/** What every device has. A driver defines `constructor(settings)`, `points` and `read(now)`, and the others when it can. */
+/**
+ * What every device has. A driver defines `static settings`, the properties of their JSON Schema, against which they are checked, then
+ * `constructor(settings)`, `points` and `read(now)`, and the others when it can.
+ */
 export class Device {
     static settings = {};
 
     static open(json) {
         return told(() => {
             const settings = JSON.parse(json);
-            for (const member of Object.keys(settings)) {
-                if (!(member in this.settings)) {
-                    const known = Object.keys(this.settings).join(", ");
-                    throw new Failure(Failure.SETTINGS, `settings.${member}: unknown, expected one of ${known}`);
-                }
-            }
-            for (const [member, schema] of Object.entries(this.settings)) {
-                if (!(member in settings) && !("default" in schema)) {
-                    throw new Failure(Failure.SETTINGS, `settings.${member}: missing`);
-                }
-            }
+            check("settings", settings, schemaOf(this.settings));
             return new this(settings);
         });
     }

@@ -12,7 +12,7 @@ from wit_world.exports import driver as contract
 from wit_world.exports.driver import Batch, Description, LinkWant, Point
 from wit_world.imports import log
 
-__all__ = ["Device", "Failure", "Samples", "State", "describe", "during", "number", "say"]
+__all__ = ["Device", "Failure", "Samples", "State", "check", "describe", "during", "number", "say"]
 
 
 class State:
@@ -35,10 +35,9 @@ class Failure(Exception):
 def describe(name, version, link, purpose, settings, vendor="", models=(), commands=(), features=0):
     """What the plugin is. `link` is the package of its link, as in "modbus"; `settings` the properties of its JSON Schema, all of which are
     required but those with a default."""
-    required = [member for member, schema in settings.items() if "default" not in schema]
-    schema = {"type": "object", "properties": settings, "required": required, "additionalProperties": False}
     wants = [LinkWant("main", f"tutin:{link}/client", purpose)]
-    return Description(name, version, vendor, list(models), json.dumps(schema), wants, list(commands), features)
+    schema = json.dumps(_schema(settings))
+    return Description(name, version, vendor, list(models), schema, wants, list(commands), features)
 
 
 def number(name, unit, label):
@@ -68,14 +67,48 @@ class Samples:
         return Batch(points, values, bytes(states), [], *columns, [], more, False)
 
 
-def check(settings, schemas):
-    """Members that must be there, and no others."""
-    for member in settings:
-        if member not in schemas:
-            raise Failure(Failure.SETTINGS, f"settings.{member}: unknown, expected one of {', '.join(schemas)}")
-    for member, schema in schemas.items():
-        if member not in settings and "default" not in schema:
-            raise Failure(Failure.SETTINGS, f"settings.{member}: missing")
+_TYPES = {"string": str, "integer": int, "number": (int, float), "boolean": bool, "array": list, "object": dict}
+
+
+def check(name, value, schema):
+    """Whether a value is what its schema says, as far as settings need JSON Schema; else a failure that names the member."""
+
+    def wrong(why):
+        return Failure(Failure.SETTINGS, f"{name}: {why}")
+
+    kind = schema.get("type")
+    if kind and (not isinstance(value, _TYPES[kind]) or isinstance(value, bool) != (kind == "boolean")):
+        raise wrong(f"must be of type {kind}")
+    if "enum" in schema and (isinstance(value, bool) or value not in schema["enum"]):
+        raise wrong(f"must be one of {', '.join(map(str, schema['enum']))}")
+    if "minimum" in schema and value < schema["minimum"]:
+        raise wrong(f"must be at least {schema['minimum']}")
+    if "maximum" in schema and value > schema["maximum"]:
+        raise wrong(f"must be at most {schema['maximum']}")
+    if kind == "array":
+        if not schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value)):
+            raise wrong(f"must have another number of members than {len(value)}")
+        for at, item in enumerate(value):
+            check(f"{name}[{at}]", item, schema.get("items", {}))
+    if kind == "object":
+        _check_members(name, value, schema)
+
+
+def _check_members(name, value, schema):
+    known, others = schema.get("properties", {}), schema.get("additionalProperties", {})
+    for member in value:
+        if member not in known and others is False:
+            raise Failure(Failure.SETTINGS, f"{name}.{member}: unknown, expected one of {', '.join(known)}")
+        check(f"{name}.{member}", value[member], known.get(member, others))
+    for member in schema.get("required", ()):
+        if member not in value:
+            raise Failure(Failure.SETTINGS, f"{name}.{member}: missing")
+
+
+def _schema(settings):
+    """All members are required but those with a default."""
+    required = [member for member, schema in settings.items() if "default" not in schema]
+    return {"type": "object", "properties": settings, "required": required, "additionalProperties": False}
 
 
 def _link_failure(error):
@@ -127,7 +160,8 @@ def _told(call):
 
 
 class Device:
-    """What every device has. A driver defines `__init__(settings)`, `points` and `poll`, and the others when it can."""
+    """What every device has. A driver defines `SETTINGS`, the properties of their JSON Schema, against which they are checked, then
+    `__init__(settings)`, `points` and `poll`, and the others when it can."""
 
     SETTINGS = {}
 
@@ -140,7 +174,7 @@ class Device:
         @_told
         def opened():
             members = json.loads(settings)
-            check(members, cls.SETTINGS)
+            check("settings", members, _schema(cls.SETTINGS))
             return cls(members)
 
         return opened()

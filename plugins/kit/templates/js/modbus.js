@@ -4,7 +4,7 @@
 
 import { Link } from "tutin:modbus/client@0.1.0";
 import * as tutin from "./tutin.js";
-import { Failure, State } from "./tutin.js";
+import { State } from "./tutin.js";
 
 class Device extends tutin.Device {
     static settings = {
@@ -17,9 +17,6 @@ class Device extends tutin.Device {
     /** Opens the link and sends nothing: an instrument that is switched off must still open. */
     constructor({ word_order }) {
         super();
-        if (word_order !== "high_first" && word_order !== "low_first") {
-            throw new Failure(Failure.SETTINGS, "settings.word_order: must be high_first or low_first");
-        }
         this.isHighFirst = word_order === "high_first";
         this.link = Link.open("main");
     }

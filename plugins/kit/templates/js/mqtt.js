@@ -16,9 +16,6 @@ class Device extends tutin.Device {
     /** Subscribes to the topics that the configuration grants this device. */
     constructor({ qos }) {
         super();
-        if (![0, 1, 2].includes(qos)) {
-            throw new Failure(Failure.SETTINGS, "settings.qos: must be 0 to 2");
-        }
         this.link = Link.open("main");
         this.link.subscribe(this.link.granted(), qos);
     }

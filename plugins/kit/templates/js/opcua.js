@@ -17,12 +17,12 @@ class Device extends tutin.Device {
     /** Opens the link and asks nothing: a server that is switched off must still open. */
     constructor({ node, unit }) {
         super();
-        const [, namespace, identifier] = String(node).match(/^nsu=([^;]+);([isgb]=.+)$/) ?? [];
+        const [, namespace, identifier] = node.match(/^nsu=([^;]+);([isgb]=.+)$/) ?? [];
         if (!identifier) {
             throw new Failure(Failure.SETTINGS, "settings.node: must be nsu=URI;s=NAME (or i=, g=, b=)");
         }
         this.node = { namespace, identifier };
-        this.unit = String(unit);
+        this.unit = unit;
         this.link = Link.open("main");
     }
 

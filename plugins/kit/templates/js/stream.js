@@ -18,9 +18,6 @@ class Device extends tutin.Device {
     /** Opens the link and sends nothing: an instrument that is switched off must still open. */
     constructor({ id }) {
         super();
-        if (!Number.isInteger(id) || id < 1 || id > 99) {
-            throw new Failure(Failure.SETTINGS, "settings.id: must be 1 to 99");
-        }
         this.id = id;
         this.link = Link.open("main");
         this.link.frames(FRAMING, false);

@@ -6,7 +6,7 @@ The instrument is an example that does not exist. Replace it by yours, here and 
 import struct
 
 import tutin
-from tutin import Failure, Samples, State, during
+from tutin import Samples, State, during
 from wit_world.imports.client import Link
 
 
@@ -21,8 +21,6 @@ class Device(tutin.Device):
     def __init__(self, settings):
         """Opens the link and sends nothing: an instrument that is switched off must still open."""
         self.word_order = settings["word_order"]
-        if self.word_order not in ("high_first", "low_first"):
-            raise Failure(Failure.SETTINGS, "settings.word_order: must be high_first or low_first")
         self.link = Link.open("main")
 
     def points(self):

@@ -25,8 +25,6 @@ class Device(tutin.Device):
 
     def __init__(self, settings):
         """Subscribes to the topics that the configuration grants this device."""
-        if settings["qos"] not in (0, 1, 2):
-            raise Failure(Failure.SETTINGS, "settings.qos: must be 0 to 2")
         self.link = Link.open("main")
         self.link.subscribe(self.link.granted(), settings["qos"])
 

@@ -18,8 +18,6 @@ class Device(tutin.Device):
     def __init__(self, settings):
         """Opens the link and sends nothing: an instrument that is switched off must still open."""
         self.id = settings["id"]
-        if not isinstance(self.id, int) or not 1 <= self.id <= 99:
-            raise Failure(Failure.SETTINGS, "settings.id: must be 1 to 99")
         self.link = Link.open("main")
         self.link.frames(Framing(starts=[], ends=[b"\r"], trailer=0, length=None, gap_ms=0, longest=4096), False)
 

@@ -2,12 +2,15 @@
 
 use std::fs;
 
+use tutin::config::model::Config;
+use tutin::hub::Hub;
 use tutin::journal::{Event, SignedBy};
+use tutin::plugin::Phase;
 
 use crate::support::hub::Site;
 use crate::support::pymodbus::Pymodbus;
 use crate::support::signing::{TRUST, alter, device, install, make_keys, refused, say, word_after};
-use crate::support::{journal, t200};
+use crate::support::{SOON, journal, t200};
 
 #[test]
 fn a_hub_runs_what_is_signed_and_refuses_the_rest_by_name_while_neighbours_poll_on() {
@@ -138,4 +141,46 @@ fn verify_says_in_a_sentence_why_nobody_answers_for_a_file() {
     fs::write(site.path("t.wasm.sig"), &signature).unwrap();
     alter(&site.path("t.wasm"));
     assert!(refused(&site, &verify).contains("not what vendor.pub signed"));
+}
+
+fn load(site: &Site, text: &str) -> Config {
+    site.configure(text);
+    let loaded = tutin::config::load(&[site.path("tutin.toml")], std::iter::empty());
+    loaded.config.unwrap_or_else(|| panic!("{:?}", loaded.problems))
+}
+
+async fn wait_for_polls(hub: &Hub, site: &Site, device: &str, more: usize) {
+    let count = journal::polls(site, device).len() + more;
+    let mut written = hub.journal().written();
+    while journal::polls(site, device).len() < count {
+        tokio::time::timeout(SOON, written.changed()).await.expect("no poll came").unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_withdrawn_takes_its_plugins_along_and_no_others() {
+    let peer = Pymodbus::start(t200::map());
+    let site = Site::new("");
+    make_keys(&site);
+    install(&site, "sound", Some("vendor.key"));
+    install(&site, "withdrawn", Some("stranger.key"));
+    let devices = device("sound", &peer.address()) + &device("withdrawn", &peer.address());
+    let both = format!("{TRUST}plant = {{ file = \"stranger.pub\" }}\n{devices}");
+    let (mut hub, _) = Hub::start(load(&site, &both)).await.unwrap();
+    wait_for_polls(&hub, &site, "withdrawn", 3).await;
+    let phase = |hub: &Hub| hub.devices().find(|(name, _)| *name == "withdrawn").unwrap().1.phase;
+
+    hub.apply(load(&site, &format!("{TRUST}{devices}"))).await.unwrap();
+
+    let Phase::Parked(reason) = phase(&hub) else { panic!("it runs on: {:?}", phase(&hub)) };
+    assert!(reason.contains("withdrawn.wasm") && reason.contains("not trusted"), "{reason}");
+    let polled = journal::polls(&site, "withdrawn").len();
+    wait_for_polls(&hub, &site, "sound", 5).await;
+    assert_eq!(journal::polls(&site, "withdrawn").len(), polled, "it was polled after its key was withdrawn");
+
+    hub.apply(load(&site, &both)).await.unwrap();
+    wait_for_polls(&hub, &site, "withdrawn", 3).await;
+    hub.stop().await.unwrap();
+    journal::check_beat(&journal::polls(&site, "sound"));
+    journal::check_chain(&site);
 }

@@ -14,8 +14,10 @@ struct Layer {
 const VOCABULARY: &[&str] =
     &["config", "plugin", "capability", "journal", "export", "pipeline", "sink", "hub", "cli", "simulator"];
 
-const LAYERS: [Layer; 17] = [
+const LAYERS: [Layer; 19] = [
     Layer { name: "alarm", forbidden: VOCABULARY },
+    Layer { name: "digest", forbidden: VOCABULARY },
+    Layer { name: "key", forbidden: VOCABULARY },
     Layer { name: "method", forbidden: VOCABULARY },
     Layer { name: "rounding", forbidden: VOCABULARY },
     Layer { name: "status_table", forbidden: VOCABULARY },

@@ -153,6 +153,7 @@ async fn check_return(settings: &str, reason: &str) {
     assert!(back.at.since(took_over.at) < BACK, "{settings}: back after {:?}", back.at.since(took_over.at));
     let (sets, status) = device.end().await;
     check_count(&sets);
+    assert_eq!(sets.len() as u64, status.polls, "{settings}: a beat has no reading, or has two");
     assert_eq!((status.generation, status.restarts), (0, 0), "{settings}");
     assert!(status.rolled_back.is_some_and(|why| why.contains(reason)) && status.missed <= 1, "{settings}");
 }

@@ -198,7 +198,7 @@ impl<O: Outlet> Task<O> {
         self.status.send_modify(|status| status.polls += 1);
     }
 
-    async fn start(&mut self) {
+    pub(super) async fn start(&mut self) {
         let mut opened = match open(&self.spec).await {
             Ok(opened) => opened,
             Err(error) if error.is_permanent() => return self.park(error.to_string()),

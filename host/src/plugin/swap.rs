@@ -81,7 +81,8 @@ pub(super) struct Trial {
 /// The driver that was there before, and all that makes it go on as it was.
 struct Aside {
     spec: DeviceSpec,
-    opened: Opened,
+    /// `None` once it fell as it was asked for a second opinion: then it comes back as it does after any fall, and at once.
+    opened: Option<Opened>,
     generation: u64,
     falls: u32,
     started_at: Instant,
@@ -148,7 +149,7 @@ impl<O: Outlet> Task<O> {
             }
             None => before.take().map(|opened| Aside {
                 spec: was,
-                opened,
+                opened: Some(opened),
                 generation: status.generation,
                 falls,
                 started_at,
@@ -249,9 +250,12 @@ impl<O: Outlet> Task<O> {
     /// Has the driver before ask the instrument. What it gets, if it gets an answer.
     async fn second_opinion(&mut self, trial: &mut Trial) -> Option<Vec<PollSet>> {
         self.spec.links.values().for_each(Link::not_kept);
-        let Aside { spec, opened, answers, .. } = &mut trial.aside;
+        let Aside { spec, opened: place, answers, .. } = &mut trial.aside;
+        let mut opened = place.take()?;
         spec.links.values().for_each(|link| link.step_in(Memory::Kept));
-        let asked = timeout(trial.patience, ask_all(opened, spec)).await;
+        let asked = timeout(trial.patience, ask_all(&mut opened, spec)).await;
+        let fell = matches!(asked, Err(_) | Ok(Err(Fault::Fell(_))));
+        *place = Some(opened).filter(|_| !fell);
         let sets = asked.ok().and_then(Result::ok).filter(|sets| sets.iter().any(|set| !set.is_empty()));
         let sets = sets.filter(|sets| !is_silence(sets));
         if sets.is_none() {
@@ -263,8 +267,12 @@ impl<O: Outlet> Task<O> {
 
     async fn come_back_and_poll(&mut self, trial: Trial, reason: String) {
         self.come_back(trial, reason);
-        if let Some(opened) = self.opened.take() {
-            self.poll_proven(opened).await;
+        if self.opened.is_none() {
+            self.start().await;
+        }
+        match self.opened.take() {
+            Some(opened) => self.poll_proven(opened).await,
+            None => self.put_missing().await,
         }
     }
 
@@ -276,10 +284,12 @@ impl<O: Outlet> Task<O> {
         self.spec = spec;
         self.schedule.change(&self.spec.name, self.spec.interval, Instant::now());
         self.backfill.reach(self.spec.backfill);
-        self.catalog = Some(opened.catalog.clone());
-        (self.falls, self.started_at) = (falls, started_at);
-        error!(device = &*self.spec.name, "{reason}; back to {}", opened.catalog.plugin);
-        self.opened = Some(opened);
+        (self.falls, self.started_at, self.start_at) = (falls, started_at, Instant::now());
+        let before = opened.as_ref().map(|opened| opened.catalog.clone());
+        let name = before.as_ref().map_or("the driver before", |catalog| catalog.plugin.as_str());
+        error!(device = &*self.spec.name, "{reason}; back to {name}");
+        self.catalog = before.or(self.catalog.take());
+        self.opened = opened;
         self.status.send_modify(|status| {
             status.generation = generation;
             status.rolled_back = Some(reason.clone());

@@ -43,24 +43,23 @@ fn page(contract: &Contract) -> String {
          [the SDK](../../plugins/sdk/src/lib.rs).\n"
     );
     let Contract { resolve, packages } = contract;
-    page.push_str("| package | version | interfaces |\n| --- | --- | --- |\n");
+    page.push_str("| package | interfaces |\n| --- | --- |\n");
     for package in packages.iter().map(|package| &resolve.packages[*package]) {
-        let title = format!("{}:{}", package.name.namespace, package.name.name);
         let interfaces: Vec<String> = package
             .interfaces
             .keys()
-            .map(|interface| format!("[`{interface}`](#{})", anchor(&format!("{title}/{interface}"))))
+            .map(|interface| format!("[`{interface}`](#{})", anchor(&package.name.interface_id(interface))))
             .collect();
-        let version = package.name.version.as_ref().map(ToString::to_string).unwrap_or_default();
-        let _ = writeln!(page, "| [`{title}`](#{}) | {version} | {} |", anchor(&title), interfaces.join(", "));
+        let title = package.name.to_string();
+        let _ = writeln!(page, "| [`{title}`](#{}) | {} |", anchor(&title), interfaces.join(", "));
     }
     for package in packages.iter().map(|package| &resolve.packages[*package]) {
-        let title = format!("{}:{}", package.name.namespace, package.name.name);
+        let title = package.name.to_string();
         let _ = writeln!(page, "\n## {title}\n");
         // A heading of the text is one of a part of this page.
         prose(&mut page, &package.docs, "#");
         for (name, interface) in &package.interfaces {
-            let _ = writeln!(page, "### {title}/{name}\n");
+            let _ = writeln!(page, "### {}\n", package.name.interface_id(name));
             self::interface(&mut page, resolve, &resolve.interfaces[*interface]);
         }
         for (name, world) in &package.worlds {
@@ -200,7 +199,7 @@ mod tests {
     fn every_function_and_type_is_on_the_page_with_its_text() {
         let page = page(&Contract::read(site().path()).unwrap());
         for part in [
-            "| [`tutin:it`](#tutinit) | 0.1.0 | [`client`](#tutinitclient) |",
+            "| [`tutin:it@0.1.0`](#tutinit010) | [`client`](#tutinitclient010) |",
             "### Codes\n",
             "open: static func(name: string) -> result<link, row>",
             "wait: func(ms: u32) -> result\n",

@@ -64,7 +64,7 @@ async fn run(loader: &Loader, file: &Path) -> Came {
         Err(LoadError::Refused { .. }) => return Came::Refused,
         Err(LoadError::Compile { .. }) => return Came::NotCompiled,
         Err(LoadError::Contract { .. }) => return Came::OtherTypes,
-        Err(error @ LoadError::Read { .. }) => panic!("{error:?}"),
+        Err(error @ (LoadError::Read { .. } | LoadError::Untrusted(_))) => panic!("{error:?}"),
     };
     let calls = async {
         plugin.description(&limits).await?;

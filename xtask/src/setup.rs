@@ -70,6 +70,11 @@ fn node_packages(root: &Path) -> Result<()> {
     let packages = [NODESETS, javascript::PACKAGE];
     println!("installing {} into {}", packages.join(" "), folder.display());
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    // Beside what an earlier run left, npm puts some packages where others do not look for them.
+    let left = folder.join("node_modules");
+    if left.exists() {
+        std::fs::remove_dir_all(&left).with_context(|| format!("cannot remove {}", left.display()))?;
+    }
     let npm =
         ["install", "--no-save", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", "."];
     let by_hand = format!("cd {} && npm {} {}", folder.display(), npm.join(" "), packages.join(" "));

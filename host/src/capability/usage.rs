@@ -173,7 +173,7 @@ fn thread_time() -> u64 {
 
 /// Waits for a call and times its stretches of computing. Whenever it waits it gives back its turn in the lane.
 pub(crate) async fn timed<F: Future>(call: F, clock: &CallClock) -> F::Output {
-    let (mut call, mut is_first) = (std::pin::pin!(call), true);
+    let mut call = std::pin::pin!(call);
     std::future::poll_fn(|context| {
         let mut poll = || {
             clock.begin();
@@ -181,8 +181,7 @@ pub(crate) async fn timed<F: Future>(call: F, clock: &CallClock) -> F::Output {
             clock.end();
             polled
         };
-        // A call that is known to be slow begins aside: it may hand over much in one stretch. Once it is interrupted its stretches are short.
-        if std::mem::take(&mut is_first) && clock.has_turn() { aside(poll) } else { poll() }
+        if clock.has_turn() { aside(poll) } else { poll() }
     })
     .await
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::TryRecvError;
 
-use crate::capability::wire::{Trace, TracedFrame};
+use crate::capability::wire::{Direction, Trace, TracedFrame};
 
 /// What a message is shown as.
 const PUBLISH: &str = "PUBLISH ";
@@ -37,7 +37,6 @@ impl Outgoing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capability::wire::Direction;
 
     #[test]
     fn only_messages_that_leave_count() {

@@ -24,7 +24,7 @@ fn push(site: &Site, reference: &str) -> String {
     said.lines().last().unwrap().to_owned()
 }
 
-fn pull<'a>(reference: &'a str) -> [&'a str; 6] {
+fn pull(reference: &str) -> [&str; 6] {
     ["plugin", "pull", reference, "--to", "drivers", "--insecure-http"]
 }
 

@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod ci;
+#[expect(clippy::indexing_slicing, reason = "ids of a Resolve index the arenas of that Resolve and nothing else")]
 mod contract;
 mod demo;
 mod plugins;

@@ -38,7 +38,7 @@ pub fn link(text: &str, usual: &str) -> Result<Table, Unfit> {
     };
     let mut link = Table::from_iter([("type".to_owned(), kind.into()), (member.to_owned(), place.into())]);
     for option in options.split('&').filter(|option| !option.is_empty()) {
-        let (name, value) = pair(option).map_err(|reason| unfit(reason))?;
+        let (name, value) = pair(option).map_err(unfit)?;
         link.insert(name, value);
     }
     Ok(link)

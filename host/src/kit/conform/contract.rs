@@ -44,14 +44,14 @@ pub(super) async fn description(trial: &Trial<'_>) -> Outcome {
     let schema: Value = serde_json::from_str(&description.settings).unwrap_or_default();
     must(schema.is_object(), "its settings are no JSON Schema");
     must(
-        schema["additionalProperties"] == false,
+        schema.get("additionalProperties") == Some(&Value::Bool(false)),
         "its schema does not say that unknown members are refused (additionalProperties)",
     );
     let none = serde_json::Map::new();
-    let members = schema["properties"].as_object().unwrap_or(&none);
+    let members = schema.get("properties").and_then(Value::as_object).unwrap_or(&none);
     for (name, member) in members {
         must(
-            member["description"].as_str().is_some_and(|text| !text.trim().is_empty()),
+            member.get("description").and_then(Value::as_str).is_some_and(|text| !text.trim().is_empty()),
             &format!("setting {name} has no description"),
         );
     }

@@ -118,7 +118,7 @@ fn wrong_type(schema: &Value, member: &Value) -> Option<(&'static str, Value)> {
     if kinds.is_empty() {
         return None;
     }
-    let wrong = candidates.into_iter().find(|(kind, _)| !has(kind) && !(*kind == "number" && has("integer")));
+    let wrong = candidates.into_iter().find(|(kind, _)| !has(kind) && (*kind != "number" || !has("integer")));
     wrong.map(|(kind, value)| match kind {
         "string" => ("a text", value),
         "boolean" => ("true", value),

@@ -182,6 +182,7 @@ pub fn examine(component: &Path, digest: Digest, keys: &Keys) -> Result<(Signer,
 
 /// Whether a hub runs a plugin with this digest. What `[trust]` lets run although nobody answers for it comes back with
 /// the fault, for the log.
+#[expect(clippy::result_large_err, reason = "once for each load of a plugin, and it is boxed there")]
 pub fn judge(
     name: &str,
     plugin: &model::Plugin,

@@ -137,7 +137,7 @@ impl State {
 
     /// Everything that a connection was told is on its way. Returns whether that is news.
     pub(super) fn written_out(&mut self, connection: u64) -> bool {
-        self.here(connection).fold(false, |is_news, session| std::mem::take(&mut session.is_writing) || is_news)
+        self.here(connection).filter_map(|session| std::mem::take(&mut session.is_writing).then_some(())).count() > 0
     }
 
     /// What clients that are here monitor, as the case names it.

@@ -75,6 +75,7 @@ pub(super) struct Publish {
 
 /// The second half of a message of quality 1 or 2, either way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::enum_variant_names, reason = "they are the standard's")]
 pub(super) enum Receipt {
     PubAck(u16),
     PubRec(u16),

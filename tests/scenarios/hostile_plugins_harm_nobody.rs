@@ -1,6 +1,6 @@
 //! Every plugin that means harm at once, beside fifty good devices: each ends at a limit with a name, and the good ones keep their beat.
 //!
-//! It prints the table of `docs/integrators/isolation.md`: `cargo xtask bench hostile`. `TUTIN_HOSTILE=loop,fills` runs only those that begin so.
+//! It prints the table of `docs/integrators/isolation.md`: `cargo test -p tutin-tests --test tutin -- fifty_good_devices --nocapture`. `TUTIN_HOSTILE=loop,fills` runs only those that begin so.
 
 use std::fmt::Write;
 use std::time::{Duration, Instant};

@@ -13,7 +13,7 @@ const BEFORE: &str = r#"(component
 
 fn runs(version: &str, function: &str) -> Result<u32, String> {
     let engine = Engine::new(&Config::new()).unwrap();
-    let component = Component::new(&engine, BEFORE).map_err(|error| format!("{error:#}"))?;
+    let component = Component::new(&engine, wat::parse_str(BEFORE).unwrap()).map_err(|error| format!("{error:#}"))?;
     let mut linker: Linker<u32> = Linker::new(&engine);
     let mut log = linker.instance(&format!("tutin:log/log@{version}")).unwrap();
     for name in [function, "added-later"] {

@@ -6,11 +6,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::time::Instant;
 
-use crate::support::hub::binary;
-use crate::support::{SOON, ports, test_file};
+use crate::support::hub::{Hub, binary};
+use crate::support::{ports, test_file};
 
 /// Lines of its own that the driver of the guide may have.
 const LINES: usize = 80;
@@ -83,27 +83,13 @@ fn shell(folder: &Path, command: &str) -> Command {
     shell
 }
 
-/// A command that runs on. Dropping it ends it.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Starts a command and waits until it has printed what is expected.
-fn begin(folder: &Path, command: &str, expected: &[String]) -> Running {
-    let log = folder.join("running.log");
-    let output = fs::File::create(&log).unwrap();
-    let command = format!("exec {}", command.trim_end_matches('&'));
-    let running = Running(shell(folder, &command).stdout(output).spawn().unwrap());
-    let deadline = Instant::now() + SOON;
-    while let Some(line) = missing(&fs::read_to_string(&log).unwrap(), expected) {
-        assert!(Instant::now() < deadline, "{command}: no line {line:?} within {SOON:?}");
-        std::thread::sleep(Duration::from_millis(20));
+/// Starts a command of `tutin` that runs on, and waits until it has printed what is expected.
+fn begin(folder: &Path, command: &str, expected: &[String]) -> Hub {
+    let words: Vec<&str> = command.trim_end_matches('&').split_whitespace().collect();
+    let ["tutin", arguments @ ..] = words.as_slice() else { panic!("{command}: only tutin runs on") };
+    let running = Hub::start(&binary(), arguments, folder);
+    for pattern in expected {
+        running.wait_for(pattern, |line| is_like(line.trim(), pattern.trim()));
     }
     running
 }

@@ -9,12 +9,10 @@ use crate::hub::describe;
 use crate::kit::case::{Case, CaseError, Range, Step};
 use crate::kit::stage::{Stage, StageError};
 use crate::kit::told::{self, Line, Moment};
-use crate::plugin::{self, Failure, OpenError, Opened, Plugin};
+use crate::plugin::{self, Failure, Features, OpenError, Opened, Plugin};
 use crate::reading::{Point, PollSet};
 use crate::time::Timestamp;
 
-/// Bit of the description's features.
-const FEATURE_SNAPSHOT: u32 = 2;
 /// Most polls of one step, for a driver that says that it has more.
 const MORE: usize = 100;
 /// Most pages of a memory.
@@ -47,7 +45,7 @@ pub struct Actor {
     /// The other side.
     pub stage: Stage,
     opened: Option<Opened>,
-    features: u32,
+    features: Features,
     snapshot: Vec<u8>,
 }
 
@@ -118,7 +116,7 @@ pub async fn play(plugin: Arc<Plugin>, case: &Case, state: &Path) -> Result<Play
 impl Actor {
     /// A driver that is opened when it is first needed.
     pub fn enter(stage: Stage) -> Self {
-        Actor { stage, opened: None, features: 0, snapshot: Vec::new() }
+        Actor { stage, opened: None, features: Features::default(), snapshot: Vec::new() }
     }
 
     /// The instrument's part of a step, and a new instance where one is wanted. Returns what cannot be done.
@@ -202,7 +200,7 @@ impl Actor {
     }
 
     /// What it can do besides.
-    pub(crate) fn features(&self) -> u32 {
+    pub(crate) fn features(&self) -> Features {
         self.features
     }
 
@@ -219,7 +217,7 @@ impl Actor {
     /// The instance goes; what the next one needs is kept.
     pub(crate) async fn leave(&mut self) -> Result<(), String> {
         let Some(mut opened) = self.opened.take() else { return Ok(()) };
-        if opened.features & FEATURE_SNAPSHOT != 0 {
+        if opened.features.snapshot() {
             self.snapshot = opened.driver.snapshot().await.map_err(|error| error.to_string())?;
         }
         Ok(())

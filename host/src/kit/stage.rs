@@ -137,7 +137,7 @@ impl Stage {
                     // What is not acknowledged would come once more.
                     teller.acknowledged().await;
                 }
-                self.between.hang_up();
+                self.between.set(Fault::Reset);
                 sleep(QUIET).await;
             }
             Some(Wire::Up) => {

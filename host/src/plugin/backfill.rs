@@ -14,8 +14,6 @@ use crate::reading::PollSet;
 use crate::status::{InstrumentState, Qualifiers};
 use crate::time::Timestamp;
 
-/// Bit of the description's features.
-const FEATURE_BACKFILL: u32 = 1;
 /// Outages that are kept apart.
 const OUTAGES: usize = 16;
 /// Pages in a row that may fail before an outage is given up.
@@ -90,7 +88,7 @@ impl Backfill {
     /// Fetches the next page. What it brings must be durable before the page after it is asked for: asking may be the acknowledgement.
     pub(super) async fn page(&mut self, spec: &DeviceSpec, opened: &mut Opened) -> Result<Option<PollSet>, OpenError> {
         let Some(outage) = self.outages.front_mut() else { return Ok(None) };
-        if opened.features & FEATURE_BACKFILL == 0 {
+        if !opened.features.backfill() {
             self.outages.clear();
             return Ok(None);
         }

@@ -37,7 +37,7 @@ pub use device::{DeviceStatus, Outlet, Phase};
 pub use engine::Engine;
 pub use instance::{CallError, Description, Driver, Failure, Instance};
 pub use loader::{Excess, LoadError, Loader, Plugin, read as read_file};
-pub use opening::{DeviceSpec, OpenError, Opened, Polled, open};
+pub use opening::{DeviceSpec, Features, OpenError, Opened, Polled, open};
 pub use told::Told;
 
 #[expect(missing_docs, reason = "generated from wit/driver")]

@@ -70,8 +70,8 @@ pub struct Opened {
     pub driver: Driver,
     /// Its points.
     pub catalog: Arc<DeviceCatalog>,
-    /// Bits of its description's features.
-    pub features: u32,
+    /// What it can do besides.
+    pub features: Features,
 }
 
 /// Checks the plugin's imports against the grants, instantiates it and opens the device.
@@ -89,7 +89,23 @@ pub async fn open(spec: &DeviceSpec) -> Result<Opened, OpenError> {
         plugin_digest: spec.plugin.digest.clone(),
         points,
     });
-    Ok(Opened { driver, catalog, features: description.features })
+    Ok(Opened { driver, catalog, features: Features(description.features) })
+}
+
+/// Which optional functions a driver has: the bits of `description.features`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Features(pub u32);
+
+impl Features {
+    /// It reads back what the instrument's own logger remembers.
+    pub fn backfill(self) -> bool {
+        self.0 & 1 != 0
+    }
+
+    /// It leaves a snapshot for its next instance.
+    pub fn snapshot(self) -> bool {
+        self.0 & 2 != 0
+    }
 }
 
 /// What one poll brought.

@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::batch;
+use super::batch::BatchFault;
 use super::device::{Outlet, Phase, Task};
 use super::instance::{CallError, Failure};
-use super::opening::{DeviceSpec, OpenError, Opened};
+use super::opening::{DeviceSpec, OpenError, Opened, Polled};
 use crate::capability::Link;
 use crate::reading::{DeviceCatalog, InstrumentState, PollSet};
 use crate::time::Timestamp;
@@ -18,8 +18,6 @@ use crate::time::Timestamp;
 pub(super) const MORE: u32 = 100;
 /// How often a driver's snapshot is taken.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(60);
-/// Bit of the description's features.
-pub(super) const FEATURE_SNAPSHOT: u32 = 2;
 
 /// Why a poll brought nothing.
 pub(super) enum Fault {
@@ -31,23 +29,22 @@ pub(super) enum Fault {
     Failed(Failure),
 }
 
-/// Asks the driver once. Returns what it said, and whether it has more.
-pub(super) async fn ask(opened: &mut Opened, spec: &DeviceSpec) -> Result<(PollSet, bool), Fault> {
-    let batch = match opened.driver.poll(Timestamp::now().0).await {
-        Err(error) => return Err(Fault::Fell(error.to_string())),
-        Ok(Err(Failure::Internal(message))) => return Err(Fault::Fell(message)),
-        Ok(Err(failure @ Failure::Settings(_))) => return Err(Fault::Misfit(failure)),
-        Ok(Err(failure)) => return Err(Fault::Failed(failure)),
-        Ok(Ok(batch)) => batch,
+/// Asks the driver once.
+pub(super) async fn ask(opened: &mut Opened, spec: &DeviceSpec) -> Result<Polled, Fault> {
+    let before = Arc::clone(&opened.catalog);
+    let polled = match opened.poll(Timestamp::now(), spec.limits.samples).await {
+        // It is the batch that is at fault; what is wrong with the points is said with whose fault that is.
+        Err(OpenError::Batch(fault)) if !matches!(fault, BatchFault::Points(_)) => Err(Fault::Fell(fault.to_string())),
+        Err(error) => Err(Fault::Fell(error.to_string())),
+        Ok(Err(Failure::Internal(message))) => Err(Fault::Fell(message)),
+        Ok(Err(failure @ Failure::Settings(_))) => Err(Fault::Misfit(failure)),
+        Ok(Err(failure)) => Err(Fault::Failed(failure)),
+        Ok(Ok(polled)) => Ok(polled),
     };
-    let more = batch.more;
-    if batch.points_changed {
-        // The driver knows other points now; what it says from here on refers to them.
-        opened.take_points().await.map_err(|error| Fault::Fell(error.to_string()))?;
+    if !Arc::ptr_eq(&before, &opened.catalog) {
         info!(device = &*spec.name, "{} points now", opened.catalog.points.len());
     }
-    let set = batch::poll_set(batch, &opened.catalog, Timestamp::now(), spec.limits.samples);
-    set.map(|set| (set, more)).map_err(|fault| Fault::Fell(fault.to_string()))
+    polled
 }
 
 impl<O: Outlet> Task<O> {
@@ -73,7 +70,7 @@ impl<O: Outlet> Task<O> {
                     self.failed(&opened.catalog, &failure).await;
                     break;
                 }
-                Ok((set, more)) => {
+                Ok(Polled { set, more }) => {
                     self.took_set(set).await;
                     if !more {
                         break;
@@ -143,7 +140,7 @@ impl<O: Outlet> Task<O> {
     }
 
     pub(super) async fn take_fresh_snapshot(&mut self, opened: &mut Opened) -> Result<(), CallError> {
-        if opened.features & FEATURE_SNAPSHOT == 0 {
+        if !opened.features.snapshot() {
             return Ok(());
         }
         let snapshot = opened.driver.snapshot().await?;

@@ -15,8 +15,9 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{error, info, warn};
 
 use super::device::{Outlet, Phase, Task};
+use super::opening::Polled;
 use super::opening::{DeviceSpec, OpenError, Opened, open};
-use super::polling::{FEATURE_SNAPSHOT, Fault, MORE, ask};
+use super::polling::{Fault, MORE, ask};
 use crate::capability::Link;
 use crate::capability::wire::Memory;
 use crate::reading::PollSet;
@@ -179,7 +180,7 @@ impl<O: Outlet> Task<O> {
 
     /// Gives a newcomer what is known, if it wants it.
     async fn hand_to(&mut self, newcomer: &mut Opened) -> Result<Memory, String> {
-        if newcomer.features & FEATURE_SNAPSHOT == 0 || self.snapshot.is_empty() {
+        if !newcomer.features.snapshot() || self.snapshot.is_empty() {
             return Ok(Memory::None);
         }
         match newcomer.driver.restore(&self.snapshot).await {
@@ -231,7 +232,7 @@ impl<O: Outlet> Task<O> {
         self.settle().await;
         self.opened = Some(newcomer);
         if trial.polls >= POLLS && trial.begin.elapsed() >= PROBATION {
-            if self.opened.as_ref().is_some_and(|opened| opened.features & FEATURE_SNAPSHOT == 0) {
+            if self.opened.as_ref().is_some_and(|opened| !opened.features.snapshot()) {
                 // It is of the driver before, and nobody wants it any more.
                 self.snapshot.clear();
             }
@@ -308,7 +309,7 @@ impl<O: Outlet> Task<O> {
 async fn ask_all(opened: &mut Opened, spec: &DeviceSpec) -> Result<Vec<PollSet>, Fault> {
     let mut sets = Vec::new();
     for _ in 0..MORE {
-        let (set, more) = ask(opened, spec).await?;
+        let Polled { set, more } = ask(opened, spec).await?;
         sets.push(set);
         if !more {
             break;

@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::config::model::Limits;
-use crate::plugin::{Description, Plugin};
+use crate::plugin::{Description, Features, Plugin};
 
 /// Arguments of `tutin plugin inspect`.
 #[derive(Debug, Clone, Args)]
@@ -56,9 +56,9 @@ fn overview(plugin: &Plugin, description: &Description, settings: &Value) -> Str
         lines.push(String::from("  commands"));
     }
     lines.extend(description.commands.iter().map(|command| format!("    {:<12} {}", command.name, command.purpose)));
-    let features = [(1, "back-fill from the instrument's memory"), (2, "snapshot")];
-    let features: Vec<_> =
-        features.iter().filter(|(bit, _)| description.features & bit != 0).map(|(_, name)| *name).collect();
+    let can = Features(description.features);
+    let features = [(can.backfill(), "back-fill from the instrument's memory"), (can.snapshot(), "snapshot")];
+    let features: Vec<_> = features.iter().filter(|(is_there, _)| *is_there).map(|(_, name)| *name).collect();
     lines.push(format!(
         "  can also     {}\n",
         if features.is_empty() { String::from("-") } else { features.join(", ") }

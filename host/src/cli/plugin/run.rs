@@ -26,8 +26,6 @@ use crate::time::Timestamp;
 
 /// Most polls in a row of a driver that says that it has more.
 const MORE: usize = 100;
-/// Bit of the description's features.
-const FEATURE_SNAPSHOT: u32 = 2;
 
 /// Arguments of `tutin plugin run`.
 #[derive(Debug, Clone, Args)]
@@ -143,7 +141,7 @@ async fn open(single: &Single) -> anyhow::Result<Opened> {
 async fn exchange(single: &Single, opened: &mut Opened, fresh: Arc<Plugin>) -> anyhow::Result<plugin::DeviceSpec> {
     let spec = plugin::DeviceSpec { plugin: Arc::clone(&fresh), ..single.spec.clone() };
     let mut next = plugin::open(&spec).await.map_err(|error| anyhow!("{}", describe(&error)))?;
-    if opened.features & FEATURE_SNAPSHOT != 0 {
+    if opened.features.snapshot() {
         let snapshot = opened.driver.snapshot().await?;
         next.driver.restore(&snapshot).await??;
     }

@@ -10,8 +10,6 @@ use crate::pipeline::units::Conversion;
 use crate::plugin::{self, Failure};
 use crate::time::Timestamp;
 
-/// Bit of the description's features.
-const FEATURE_BACKFILL: u32 = 1;
 /// Time of the memory that is asked for.
 const HOUR: Duration = Duration::from_secs(3_600);
 /// Most pages that are looked at.
@@ -129,7 +127,7 @@ pub(super) async fn backfill(trial: &Trial<'_>) -> Outcome {
     let now = Timestamp::now();
     let (begin, end) = (now.before(HOUR), now);
     let most = actor.stage.single.spec.limits.samples;
-    let has_memory = actor.features() & FEATURE_BACKFILL != 0;
+    let has_memory = actor.features().backfill();
     let Some(opened) = actor.opened_mut() else { return Outcome::Failed(vec!["there is no driver any more".into()]) };
     let (mut next, mut rows) = (String::new(), 0);
     let mut faults = Vec::new();

@@ -4,9 +4,6 @@ use super::Trial;
 use super::report::Outcome;
 use crate::plugin;
 
-/// Bit of the description's features.
-const FEATURE_SNAPSHOT: u32 = 2;
-
 pub(super) async fn snapshot(trial: &Trial<'_>) -> Outcome {
     let mut actor = match trial.actor().await {
         Ok(actor) => actor,
@@ -20,7 +17,7 @@ pub(super) async fn snapshot(trial: &Trial<'_>) -> Outcome {
     if let Err(reason) = actor.leave().await {
         faults.push(format!("when it was asked for its snapshot: {reason}"));
     }
-    let (snapshot, has_one) = (actor.snapshot().to_vec(), actor.features() & FEATURE_SNAPSHOT != 0);
+    let (snapshot, has_one) = (actor.snapshot().to_vec(), actor.features().snapshot());
     if faults.is_empty() {
         trial.back(&mut actor, &known, &mut faults).await;
     }

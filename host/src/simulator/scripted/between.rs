@@ -100,11 +100,6 @@ impl Between {
     pub fn fault(&self) -> Fault {
         self.fault.borrow().fault
     }
-
-    /// Connections of now are broken off, once.
-    pub fn hang_up(&self) {
-        self.set(Fault::Reset);
-    }
 }
 
 async fn listen(listener: TcpListener, path: Path, told: watch::Receiver<Told>) {
@@ -236,7 +231,7 @@ mod tests {
         let mut stream = connect().await.unwrap();
         let garbage = ask(&mut stream, b"no 12.5").await;
         assert!(garbage.len() == 7 && garbage.iter().zip(b"no 12.5").all(|(a, b)| a != b), "{garbage:?}");
-        between.hang_up();
+        between.set(Fault::Reset);
         assert!(stream.read(&mut [0; 8]).await.is_err(), "it was not reset");
     }
 }

@@ -18,7 +18,7 @@ use crate::simulator::{StartError, door};
 #[derive(Debug)]
 pub struct Broker {
     address: SocketAddr,
-    state: watch::Sender<State>,
+    pub(super) state: watch::Sender<State>,
     /// The socket and all connections end with it.
     _task: AbortOnDropHandle<()>,
 }

@@ -102,12 +102,9 @@ async fn broker(messages: &[Message]) -> Broker {
 
 /// Waits until nobody is there.
 async fn left(broker: &Broker) {
-    let left = async {
-        while !broker.subscribed().is_empty() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    timeout(PATIENCE, left).await.expect("somebody stays");
+    let mut changes = broker.state.subscribe();
+    let left = changes.wait_for(|state| state.subscribed().is_empty());
+    timeout(PATIENCE, left).await.expect("somebody stays").unwrap();
 }
 
 fn message(topic: &str, payload: &str, retained: bool, qos: u8) -> Message {

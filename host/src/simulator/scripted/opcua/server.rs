@@ -32,7 +32,7 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
-    state: watch::Sender<State>,
+    pub(super) state: watch::Sender<State>,
     /// The socket and all connections end with it.
     _task: AbortOnDropHandle<()>,
 }

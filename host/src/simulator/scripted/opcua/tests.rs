@@ -328,9 +328,7 @@ async fn a_session_outlives_its_connection_and_loses_nothing() {
     let session = hub.guest.receive(handle, 1).await.unwrap().unwrap().session;
 
     stretch.cut();
-    while !server.monitored().is_empty() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    server.state.subscribe().wait_for(|state| state.monitored().is_empty()).await.unwrap();
     server.set(&set(r#"{ id = "ns=2;s=NO2", value = 1 }, { id = "ns=2;s=NO2", value = 2 }"#)).unwrap();
     stretch.mend();
 

@@ -97,7 +97,8 @@ fn spec(plugin: &Arc<Plugin>, settings: &str, interval: Duration) -> DeviceSpec 
         links: BTreeMap::new(),
         link_type: "modbus_tcp",
         granted: Vec::new(),
-        limits: Limits::default(),
+        // A runaway is stopped well within the beat.
+        limits: Limits { call: Duration::from_millis(20), ..Limits::default() },
         meter: Arc::default(),
         backfill: Duration::ZERO,
         unheard_since: None,
@@ -155,9 +156,7 @@ async fn check_return(settings: &str, reason: &str) {
     check_count(&sets);
     assert_eq!(sets.len() as u64, status.polls, "{settings}: a beat has no reading, or has two");
     assert_eq!((status.generation, status.restarts), (0, 0), "{settings}");
-    // A runaway is stopped after 100 ms of computing, which is a whole beat here: the old driver is asked in the next.
-    let missed = if reason == "limits.call" { 2 } else { 1 };
-    assert!(status.rolled_back.is_some_and(|why| why.contains(reason)) && status.missed <= missed, "{settings}");
+    assert!(status.rolled_back.is_some_and(|why| why.contains(reason)) && status.missed <= 1, "{settings}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

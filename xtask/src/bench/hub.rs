@@ -65,6 +65,9 @@ fn configuration(plugin: &Path, workload: &Workload, ports: &[String]) -> Result
         r#"[plugins.map]
 file = {plugin:?}
 
+[limits]
+samples_per_second = 10000000
+
 [rule_sets.bench]
 block = "{BLOCK}"
 coverage = 0.5

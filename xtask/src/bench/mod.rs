@@ -56,6 +56,14 @@ enum Part {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// What it costs that a driver is a component: a call, a poll, an instance, beside the same driver in the program itself
+    Boundary {
+        /// Handed on to criterion; `--help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Every hostile plugin beside fifty good devices: the table of docs/integrators/isolation.md
+    Hostile,
     /// Normalizing and averaging on one core, beside a loop that only sums
     Pipeline {
         /// Handed on to the bench; `--help` lists them
@@ -90,6 +98,11 @@ struct Measured {
 pub fn run(root: &Path, options: &Options) -> Result<()> {
     if let Some(part) = &options.part {
         let (bench, arguments) = match part {
+            Part::Boundary { arguments } => {
+                plugins::build(root)?;
+                ("boundary", arguments)
+            }
+            Part::Hostile => return hostile(root),
             Part::Journal { arguments } => ("journal", arguments),
             Part::Pipeline { arguments } => ("pipeline", arguments),
         };
@@ -122,6 +135,15 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
         bail!("{} of what must never happen", faults.len());
     }
     Ok(())
+}
+
+/// The scenario says what it found, whatever it was.
+fn hostile(root: &Path) -> Result<()> {
+    plugins::build(root)?;
+    process::run(process::cargo(root).args(["build", "--workspace", "--bin", "tutin"]))?;
+    let scenario = "hostile_plugins_harm_nobody";
+    let mut cargo = process::cargo(root);
+    process::run(cargo.args(["test", "--workspace", "--test", "tutin", "--", "--nocapture", scenario]))
 }
 
 fn build(root: &Path, options: &Options) -> Result<Programs> {

@@ -18,6 +18,15 @@ pub enum Connection {
     Tcp(Tcp),
     /// Without: a serial line, or a converter that passes its bytes on.
     Line(Line),
+    /// Nothing is connected: a function of this program answers at once.
+    Memory(Memory),
+}
+
+/// What answers in place of an instrument.
+pub struct Memory {
+    answer: Box<dyn Fn(u8, &Request<'_>) -> Response + Send + Sync>,
+    reporter: Reporter,
+    trace: Trace,
 }
 
 /// A connection as one device sees it.
@@ -40,11 +49,18 @@ impl Connection {
         Connection::Line(Line::new(name, settings, plug))
     }
 
+    /// No connection at all: the function is given the unit and the request.
+    pub fn memory(name: &str, answer: impl Fn(u8, &Request<'_>) -> Response + Send + Sync + 'static) -> Self {
+        let (reporter, trace) = (Reporter::new(name, "memory"), Trace::new(name));
+        Connection::Memory(Memory { answer: Box::new(answer), reporter, trace })
+    }
+
     /// How it is.
     pub fn reporter(&self) -> &Reporter {
         match self {
             Connection::Tcp(tcp) => tcp.reporter(),
             Connection::Line(line) => line.reporter(),
+            Connection::Memory(memory) => &memory.reporter,
         }
     }
 
@@ -53,6 +69,7 @@ impl Connection {
         match self {
             Connection::Tcp(tcp) => tcp.trace(),
             Connection::Line(line) => line.trace(),
+            Connection::Memory(memory) => &memory.trace,
         }
     }
 }
@@ -83,6 +100,7 @@ impl Link {
         match &*self.connection {
             Connection::Tcp(tcp) => tcp.call(self.unit, request, judge).await,
             Connection::Line(line) => line.call(self.unit, self.timeout, request, judge).await,
+            Connection::Memory(memory) => judge((memory.answer)(self.unit, &request)),
         }
     }
 }

@@ -22,9 +22,12 @@ pub enum Connection {
     Memory(Memory),
 }
 
+/// The answer of a unit to a request.
+type Answer = dyn Fn(u8, &Request<'_>) -> Response + Send + Sync;
+
 /// What answers in place of an instrument.
 pub struct Memory {
-    answer: Box<dyn Fn(u8, &Request<'_>) -> Response + Send + Sync>,
+    answer: Box<Answer>,
     reporter: Reporter,
     trace: Trace,
 }

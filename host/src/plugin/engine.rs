@@ -4,7 +4,7 @@ use std::thread;
 
 use wasmtime::{Config, WasmBacktraceDetails};
 
-use crate::capability::{Lane, Usage};
+use crate::capability::{Lane, TICK, Usage};
 
 /// Stack of a guest, bytes. Rust drivers use a few KiB.
 pub(super) const STACK: usize = 512 * 1024;
@@ -36,7 +36,7 @@ impl Engine {
             while let Some(engine) = weak.upgrade() {
                 engine.increment_epoch();
                 drop(engine);
-                thread::sleep(crate::capability::TICK);
+                thread::sleep(TICK);
             }
         })?;
         Ok(Engine { inner, lane: Lane::default() })
@@ -54,8 +54,42 @@ impl Engine {
 }
 
 /// What a guest's store does at each tick that the guest computes through: hold it against the limit, then let the other tasks of the
-/// thread have a turn, and go on when it has one in the lane of those who compute for long.
+/// thread have a turn, and go on when it has one in the lane of those who compute for long. A short call in which the tick happens to
+/// fall goes on at once: it has not yet computed for as long as a tick.
 pub fn at_tick(usage: &mut Usage) -> wasmtime::Result<wasmtime::UpdateDeadline> {
-    usage.tick()?;
+    if usage.tick()? < TICK {
+        return Ok(wasmtime::UpdateDeadline::Continue(1));
+    }
     Ok(wasmtime::UpdateDeadline::YieldCustom(1, Box::pin(usage.lane().turn(usage.clock()))))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Instant;
+
+    use wasmtime::UpdateDeadline;
+
+    use super::*;
+    use crate::capability::timed;
+    use crate::config::model::Limits;
+
+    #[tokio::test]
+    async fn a_tick_takes_its_turn_only_from_a_call_that_computed_as_long() {
+        let mut usage = Usage::new(Limits::default(), Arc::default());
+        let clock = Arc::clone(usage.clock());
+        let call = async {
+            let early = at_tick(&mut usage).unwrap();
+            let begin = Instant::now();
+            while begin.elapsed() < 20 * TICK {
+                std::hint::spin_loop();
+            }
+            (early, at_tick(&mut usage).unwrap())
+        };
+
+        let (early, late) = timed(call, &clock).await;
+
+        assert!(matches!(early, UpdateDeadline::Continue(1)));
+        assert!(matches!(late, UpdateDeadline::YieldCustom(1, _)));
+    }
 }

@@ -1,6 +1,7 @@
 //! An integrator tries a driver beside a real instrument, keeps what the instrument said, and plays it back, without a hub's configuration.
 
 use std::fs;
+use std::net::TcpListener;
 
 use crate::support::configuration::{t200, with_plugin};
 use crate::support::hub::{Site, plugin};
@@ -45,6 +46,38 @@ fn what_is_wrong_is_told_and_fails_the_command() {
     check(&["tcp://127.0.0.1:9?timeot=2s", "--set", "model=T200"], "did you mean \"timeout\"?");
     check(&["127.0.0.1:9"], "it begins with one of tcp://");
     check(&["tcp://127.0.0.1:9", "--device", "unit=400"], "unit");
+    fs::write(site.path("null.json"), r#"{"model": "T200", "points": [{"unit": null}]}"#).unwrap();
+    check(&["tcp://127.0.0.1:9", "--settings", "null.json"], "null.json: .points[0].unit is null");
+}
+
+#[test]
+fn a_component_that_is_not_there_is_told_as_such() {
+    let site = site();
+    fs::create_dir(site.path("no2")).unwrap();
+    let check = |arguments: &[&str], expected: &str| {
+        let said = site.said(&[&["plugin"], arguments].concat());
+        assert!(!said.success && said.text.contains(expected), "{expected:?} is not in {}", said.text);
+    };
+    check(&["conform", "drivr.wasm"], "there is no file and no folder drivr.wasm");
+    check(&["test", "nowhere"], "there is no file and no folder nowhere");
+    check(&["conform", "no2"], "no2 is not built: run `tutin plugin build ");
+    check(&["run", "no2", "--link", "tcp://127.0.0.1:9"], "no2 is not built");
+}
+
+#[test]
+fn a_poll_that_waits_for_a_silent_instrument_ends_when_somebody_ends_it() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    silent.set_nonblocking(true).unwrap();
+    let site = site();
+    let link = format!("tcp://{}?timeout=60s", silent.local_addr().unwrap());
+    let mut running = site.start(&[&RUN[..], &[&link, "--set", "model=T200"]].concat());
+    let mut asked = None;
+    running.wait_until("a connection", || {
+        asked = asked.take().or_else(|| silent.accept().ok());
+        asked.is_some()
+    });
+
+    assert_eq!(running.interrupt().code(), Some(130));
 }
 
 #[test]

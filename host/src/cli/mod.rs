@@ -43,7 +43,7 @@ const LIBRARIES: &str = "wasmtime=warn,cranelift=warn,opcua_client=off,opcua_cor
 #[command(name = "tutin", version, arg_required_else_help = true)]
 pub struct Arguments {
     /// What is logged: error, warn, info, debug, trace, or per module as in `warn,tutin::sink=debug`. Logs go to standard error. Default: info;
-    /// error while cases are played.
+    /// warn beside one instrument (`plugin run`), off while cases are played.
     #[arg(long, global = true, env = "TUTIN_LOG")]
     log: Option<String>,
     #[command(subcommand)]
@@ -89,7 +89,7 @@ enum Verb {
     /// Trust OPC UA servers, show the hub's own certificate, look at what a server has.
     #[command(subcommand)]
     Opcua(opcua::Command),
-    /// Look at plugins.
+    /// Make, test, sign, fetch and look at drivers.
     #[command(subcommand)]
     Plugin(plugin::Command),
     /// Run a simulated analyzer or authority until Ctrl-C.

@@ -14,8 +14,9 @@ use crate::kit::conform::{conform, suitable};
 /// Arguments of `tutin plugin conform`.
 #[derive(Debug, Clone, Args)]
 pub struct Arguments {
-    /// The component; without it what `tutin plugin build` made of this folder.
-    file: Option<PathBuf>,
+    /// The component, or the folder that `tutin plugin build` made it of.
+    #[arg(default_value = ".")]
+    file: PathBuf,
     /// The case whose instrument is played; without it the one called `measuring`, else the first that only polls, of the driver's folder.
     #[arg(long, value_name = "FOLDER")]
     case: Option<PathBuf>,
@@ -38,7 +39,7 @@ enum Format {
 /// Runs the checks. One that fails, fails the command.
 pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { file, case, format, to } = arguments;
-    let file = super::component(Path::new("."), file)?;
+    let file = super::component(&file)?;
     let case = match case {
         Some(folder) => Case::read(&folder).map_err(|error| anyhow::anyhow!("{}", describe(&error)))?,
         None => case_of(&file)?,

@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Subcommand;
 use tokio_util::sync::CancellationToken;
 
@@ -71,8 +71,24 @@ impl Command {
     }
 }
 
-/// Carries out the command.
+/// Carries out the command, until it has ended or somebody ends it.
 pub async fn run(command: Command, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
+    // It has a connection to close.
+    let ends_itself = matches!(command, Command::Run(_));
+    tokio::select! {
+        // What ended at the same moment has ended.
+        biased;
+        ended = carry_out(command, shutdown.clone()) => ended,
+        () = shutdown.cancelled(), if !ends_itself => Ok(interrupted()),
+    }
+}
+
+/// What a shell calls a command that was ended by Ctrl-C.
+fn interrupted() -> ExitCode {
+    ExitCode::from(130)
+}
+
+async fn carry_out(command: Command, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
     match command {
         Command::New(arguments) => new::run(arguments).await,
         Command::Build(arguments) => build::run(arguments).await,
@@ -115,12 +131,15 @@ pub(super) fn state() -> anyhow::Result<PathBuf> {
     Ok(cache.join("tutin"))
 }
 
-/// The component of a driver's folder: the one that is named, else what was built last in its `target` or in that of a checkout around it.
-fn component(folder: &Path, named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
-    if let Some(file) = named {
-        return Ok(file);
+/// The component that is meant: the file itself, or what was built last of a driver's folder, in its `target` or in that of a checkout around it.
+fn component(named: &Path) -> anyhow::Result<PathBuf> {
+    if named.is_file() {
+        return Ok(named.to_owned());
     }
-    let folder = std::path::absolute(folder).with_context(|| format!("{}", folder.display()))?;
+    if !named.is_dir() {
+        bail!("there is no file and no folder {}", named.display());
+    }
+    let folder = std::path::absolute(named).with_context(|| format!("{}", named.display()))?;
     let name = folder.file_name().context("the driver's folder has no name")?;
     let file = Path::new(name).with_added_extension("wasm");
     let places = folder.ancestors().skip(1).map(|around| around.join("target/plugins").join(&file));
@@ -129,10 +148,6 @@ fn component(folder: &Path, named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
         .filter(|place| place.is_file())
         .max_by_key(|place| place.metadata().and_then(|meta| meta.modified()).ok());
     built.with_context(|| {
-        let name = name.display();
-        format!(
-            "{name} is not built: run `tutin plugin build {}`, or name the component with --plugin",
-            folder.display()
-        )
+        format!("{} is not built: run `tutin plugin build {}`, or name the component", name.display(), folder.display())
     })
 }

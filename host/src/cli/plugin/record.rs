@@ -44,7 +44,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let driver = std::path::absolute(&folder)?;
     let driver =
         driver.parent().and_then(Path::parent).context("a case stands in cases/NAME of the driver's folder")?;
-    let plugin = super::load(&super::component(driver, plugin)?).await?;
+    let plugin = super::load(&super::component(plugin.as_deref().unwrap_or(driver))?).await?;
     let played = record(plugin, &trace, &folder, &source, &super::state()?).await;
     let played = played.map_err(|error| anyhow!("{}", describe(&error)))?;
     say(format_args!("{}", told::write(&played.told).trim_end()));

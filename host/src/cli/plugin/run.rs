@@ -30,8 +30,9 @@ const MORE: usize = 100;
 /// Arguments of `tutin plugin run`.
 #[derive(Debug, Clone, Args)]
 pub struct Arguments {
-    /// The component; without it what `tutin plugin build` made of this folder.
-    file: Option<PathBuf>,
+    /// The component, or the folder that `tutin plugin build` made it of.
+    #[arg(default_value = ".")]
+    file: PathBuf,
     /// Where the instrument is: tcp://HOST:PORT, serial:///dev/ttyS0?baud=9600, rtu+tcp://, ascii://, udp://, listen://, mqtt://HOST:PORT,
     /// opc.tcp://HOST:PORT/?policy=none. Behind ? stand options of the link as in `[links.NAME]`, joined by &.
     #[arg(long, value_name = "ADDRESS")]
@@ -71,36 +72,42 @@ struct Watched {
 
 /// Polls until it is interrupted, or once. A poll that fails, fails the command when it is the only one.
 pub async fn run(arguments: Arguments, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
-    let file = super::component(Path::new("."), arguments.file.clone())?;
-    let mut watched = Watched { seen: look(&file), file };
-    let plugin = super::load(&watched.file).await?;
-    let single = single(&arguments, Arc::clone(&plugin))?;
+    let file = super::component(&arguments.file)?;
+    let watched = Watched { seen: look(&file), file };
+    let plugin = tokio::select! {
+        loaded = super::load(&watched.file) => loaded?,
+        () = shutdown.cancelled() => return Ok(super::interrupted()),
+    };
+    let mut single = single(&arguments, plugin)?;
     let _shown = arguments.trace.then(|| show(single.connection.trace()));
-    let mut opened = open(&single).await?;
+    let ended = tokio::select! {
+        ended = polls(&arguments, &mut single, watched) => ended,
+        // Polling again and again has no other end.
+        () = shutdown.cancelled() => Ok(arguments.every.map_or_else(super::interrupted, |_| ExitCode::SUCCESS)),
+    };
+    single.connection.close().await;
+    ended
+}
+
+async fn polls(arguments: &Arguments, single: &mut Single, mut watched: Watched) -> anyhow::Result<ExitCode> {
+    let mut opened = open(single).await?;
     let Some(every) = arguments.every else {
-        let is_read = poll(&single, &mut opened, arguments.format).await?;
-        single.connection.close().await;
+        let is_read = poll(single, &mut opened, arguments.format).await?;
         return Ok(if is_read { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     };
-    let mut single = single;
     loop {
         if let Some(fresh) = watched.rebuilt().await {
-            match exchange(&single, &mut opened, fresh).await {
+            match exchange(single, &mut opened, fresh).await {
                 Ok(spec) => single.spec = spec,
                 Err(error) => eprintln!("the new component is not taken, the old one goes on: {error:#}"),
             }
         }
-        if let Err(error) = poll(&single, &mut opened, arguments.format).await {
+        if let Err(error) = poll(single, &mut opened, arguments.format).await {
             eprintln!("{error:#}; started anew");
-            opened = open(&single).await?;
+            opened = open(single).await?;
         }
-        tokio::select! {
-            () = shutdown.cancelled() => break,
-            () = tokio::time::sleep(every) => {}
-        }
+        tokio::time::sleep(every).await;
     }
-    single.connection.close().await;
-    Ok(ExitCode::SUCCESS)
 }
 
 fn single(arguments: &Arguments, plugin: Arc<Plugin>) -> anyhow::Result<Single> {
@@ -123,12 +130,28 @@ fn table(file: &Path) -> anyhow::Result<Table> {
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     if file.extension().is_some_and(|extension| extension == "json") {
         let json: serde_json::Value = serde_json::from_str(&text).with_context(|| format!("{}", file.display()))?;
+        if let Some(place) = null(&json) {
+            return Err(anyhow!("{}: {place} is null: leave out a setting that has no value", file.display()));
+        }
         let Value::Table(table) = Value::try_from(json).with_context(|| format!("{}", file.display()))? else {
             return Err(anyhow!("{}: settings are one object", file.display()));
         };
         return Ok(table);
     }
     toml::from_str(&text).with_context(|| format!("{}", file.display()))
+}
+
+/// Where there is a null, which TOML and so a hub's configuration cannot say.
+fn null(json: &serde_json::Value) -> Option<String> {
+    let below = |name: String, json| null(json).map(|place| format!("{name}{place}"));
+    match json {
+        serde_json::Value::Null => Some(String::new()),
+        serde_json::Value::Object(members) => members.iter().find_map(|(name, json)| below(format!(".{name}"), json)),
+        serde_json::Value::Array(entries) => {
+            entries.iter().enumerate().find_map(|(index, json)| below(format!("[{index}]"), json))
+        }
+        _ => None,
+    }
 }
 
 async fn open(single: &Single) -> anyhow::Result<Opened> {

@@ -46,7 +46,7 @@ enum Verdict {
 /// Plays the cases. A case that fails, fails the command.
 pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { folder, plugin, only, bless } = arguments;
-    let file = super::component(&folder, plugin)?;
+    let file = super::component(plugin.as_deref().unwrap_or(&folder))?;
     let cases = Case::all(&folder.join("cases")).map_err(|error| anyhow::anyhow!("{}", describe(&error)))?;
     let cases: Vec<Case> =
         cases.into_iter().filter(|case| only.as_ref().is_none_or(|text| case.name.contains(text.as_str()))).collect();

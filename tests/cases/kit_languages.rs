@@ -6,6 +6,8 @@ use std::process::Command;
 
 use crate::support::hub::{Site, binary};
 
+const LINKS: [&str; 4] = ["modbus", "stream", "opcua", "mqtt"];
+
 /// The folder of the examples.
 fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/examples").canonicalize().unwrap()
@@ -44,7 +46,7 @@ fn the_example_in_each_language_passes_its_cases() {
 #[test]
 fn a_new_driver_in_rust_builds_and_passes_its_case_on_every_link() {
     let site = Site::new("");
-    for link in ["modbus", "stream", "opcua", "mqtt"] {
+    for link in LINKS {
         begin(&site, "rust", link);
     }
 }
@@ -52,17 +54,22 @@ fn a_new_driver_in_rust_builds_and_passes_its_case_on_every_link() {
 #[test]
 fn a_new_driver_in_c_builds_and_passes_its_case_on_every_link() {
     let site = Site::new("");
-    for link in ["modbus", "stream", "opcua", "mqtt"] {
+    for link in LINKS {
         begin(&site, "c", link);
     }
 }
 
-/// One link each: an interpreter takes half a minute to build and as long to compile. The examples cover two more.
+/// One link each: an interpreter takes half a minute to build and as long to compile. The examples cover two more; `TUTIN_EVERY_SCAFFOLD=1`
+/// tries all.
 #[test]
 fn a_new_driver_in_python_or_javascript_builds_and_passes_its_case() {
     let site = Site::new("");
-    begin(&site, "python", "mqtt");
-    begin(&site, "js", "opcua");
+    let is_all = std::env::var_os("TUTIN_EVERY_SCAFFOLD").is_some();
+    for (language, usual) in [("python", "mqtt"), ("js", "opcua")] {
+        for link in LINKS.into_iter().filter(|link| is_all || *link == usual) {
+            begin(&site, language, link);
+        }
+    }
 }
 
 #[test]

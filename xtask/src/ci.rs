@@ -18,8 +18,8 @@ const STEPS: &[Step] = &[
         process::run(process::cargo(root).args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
     }),
     ("plugins", crate::build_plugins),
-    // The whole workspace is named so that dependencies get the same features as in the tests and are built once.
-    ("host", |root| process::run(process::cargo(root).args(["build", "--workspace", "--bin", "tutin"]))),
+    // The whole workspace and its tests are named so that dependencies get the features that the tests want and are built once.
+    ("build", |root| process::run(process::cargo(root).args(["build", "--workspace", "--bin", "tutin", "--tests"]))),
     ("tests", |root| process::run(process::cargo(root).args(["test", "--workspace"]))),
     ("documentation", |root| {
         let mut cargo = process::cargo(root);

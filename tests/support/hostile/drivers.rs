@@ -184,7 +184,7 @@ fn long_reason() -> Vec<u8> {
 fn large_snapshot() -> Vec<u8> {
     made(|parts| {
         parts.memory = ALL_MEMORY.into();
-        parts.data.push((1504, words(&[FAR, TEN_MEGABYTES])));
+        parts.data.push((1504, words(&[FAR, 4 << 20])));
     })
 }
 
@@ -327,6 +327,6 @@ pub const ALL: &[Hostile] = &[
     ),
     goes_on("more", "always has more, 50,000 rows at a time", more, End::HeldBack("limits.samples_per_second")),
     goes_on("long-reason", "fails with a reason of 10 MB", long_reason, End::Cut("10485760 bytes in all")),
-    goes_on("large-snapshot", "leaves a snapshot of 10 MB", large_snapshot, End::NotKept("limits.snapshot")),
+    goes_on("large-snapshot", "leaves a snapshot of 4 MB", large_snapshot, End::NotKept("limits.snapshot")),
     goes_on("strange-numbers", "returns a signalling NaN and an infinity", strange_numbers, End::Allowed),
 ];

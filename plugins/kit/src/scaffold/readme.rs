@@ -15,7 +15,10 @@ pub(super) fn text(language: Language, link: Link) -> String {
 /// What must be installed.
 fn needs(language: Language) -> &'static str {
     match language {
-        Language::Rust => "Rust with `rustup target add wasm32-unknown-unknown`",
+        Language::Rust => {
+            "the checkout of Tutin that `Cargo.toml` names, whose `target` it shares, and Rust with `rustup target add \
+             wasm32-unknown-unknown`; on Debian its own packages do, which the command names"
+        }
         Language::C => "`clang-19` and `lld-19`",
         Language::Python => "`python3 -m venv .venv && .venv/bin/pip install componentize-py==0.25.1`",
         Language::JavaScript => "Node.js and `npm install --no-save @bytecodealliance/componentize-js@0.23.0`",

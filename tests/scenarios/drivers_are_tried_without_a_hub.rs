@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::support::configuration::{t200, with_plugin};
-use crate::support::hub::{Site, plugin};
+use crate::support::hub::{Said, Site, plugin};
 use crate::support::journal;
 use crate::support::pymodbus::Pymodbus;
 use crate::support::t200::{self as instrument, NO2_R1, value_at};
@@ -72,25 +72,18 @@ fn a_component_that_is_built_anew_is_taken_up_and_a_broken_one_is_not() {
 
 #[test]
 fn a_trace_of_a_running_hub_becomes_a_case_that_passes_and_that_notices_a_change() {
-    let peer = Pymodbus::start(instrument::map());
-    let site = Site::new(&(with_plugin("teledyne-t") + &t200("no2-north", &peer.address())));
-    let mut hub = site.run();
-    hub.wait_until("readings", || !journal::polls(&site, "no2-north").is_empty());
-    assert!(site.said(&["trace", "--config", "tutin.toml", "no2-north", "--to", "t.jsonl", "--for", "2s"]).success);
-    assert!(hub.interrupt().success());
-    drop(peer);
+    let site = traced();
 
+    let case = "mine/cases/north";
+    let recorded = record(&site, "t.jsonl", case);
+    assert!(recorded.success && recorded.text.contains("\"point\":\"no2_r1\""), "{}", recorded.text);
     let driver = plugin("teledyne-t");
     let driver = driver.to_str().unwrap();
-    let case = "mine/cases/north";
-    let of = ["--config", "tutin.toml", "--device", "no2-north", "--plugin", driver];
-    let recorded = site.said(&[&["plugin", "record", "t.jsonl", case], &of[..]].concat());
-    assert!(recorded.success && recorded.text.contains("\"point\":\"no2_r1\""), "{}", recorded.text);
     let test = || site.said(&["plugin", "test", "mine", "--plugin", driver]);
     let passed = test();
     assert!(passed.success && passed.text.contains("1 cases, 0 failed"), "{}", passed.text);
 
-    let again = site.said(&[&["plugin", "record", "t.jsonl", case], &of[..]].concat());
+    let again = record(&site, "t.jsonl", case);
     assert!(!again.success && again.text.contains("is there already"), "{}", again.text);
     let file = format!("{case}/expected.jsonl");
     fs::write(site.path(&file), site.read(&file).replacen("\"valid\"", "\"fault\"", 1)).unwrap();
@@ -102,4 +95,40 @@ fn a_trace_of_a_running_hub_becomes_a_case_that_passes_and_that_notices_a_change
     );
     let blessed = site.said(&["plugin", "test", "mine", "--plugin", driver, "--bless"]);
     assert!(blessed.success && test().success, "{}", blessed.text);
+}
+
+#[test]
+fn no_case_is_made_of_nothing_but_failures() {
+    let site = traced();
+    let check = |trace: &str, expected: &str| {
+        let said = record(&site, trace, "mine/cases/north");
+        assert!(!said.success && said.text.contains(expected), "{expected:?} is not in {}", said.text);
+        assert!(!site.path("mine/cases/north").exists(), "what was begun is left");
+    };
+
+    let trace = site.read("t.jsonl");
+    let silent: Vec<&str> = trace.lines().filter(|line| line.contains("\"out\"")).take(8).collect();
+    fs::write(site.path("silent.jsonl"), silent.join("\n")).unwrap();
+    check("silent.jsonl", "not one sample came of ");
+
+    site.configure(&site.read("tutin.toml").replace("model = \"T200\"", ""));
+    check("t.jsonl", "missing field `model`");
+}
+
+/// A site whose hub read a T200 for two seconds, with what went over the link in `t.jsonl`.
+fn traced() -> Site {
+    let peer = Pymodbus::start(instrument::map());
+    let site = Site::new(&(with_plugin("teledyne-t") + &t200("no2-north", &peer.address())));
+    let mut hub = site.run();
+    hub.wait_until("readings", || !journal::polls(&site, "no2-north").is_empty());
+    assert!(site.said(&["trace", "--config", "tutin.toml", "no2-north", "--to", "t.jsonl", "--for", "2s"]).success);
+    assert!(hub.interrupt().success());
+    site
+}
+
+/// What comes of making a case of a trace of that site.
+fn record(site: &Site, trace: &str, case: &str) -> Said {
+    let driver = plugin("teledyne-t");
+    let of = ["--config", "tutin.toml", "--device", "no2-north", "--plugin", driver.to_str().unwrap()];
+    site.said(&[&["plugin", "record", trace, case], &of[..]].concat())
 }

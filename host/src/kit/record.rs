@@ -10,7 +10,7 @@ use crate::kit::case::{CASE, Case, EXPECTED, Instrument, Step};
 use crate::kit::play::{Actor, PlayError, Played, play};
 use crate::kit::stage::Stage;
 use crate::kit::told;
-use crate::plugin::Plugin;
+use crate::plugin::{Failure, Plugin};
 use crate::simulator::replay::{Script, ScriptError};
 
 /// Name of the trace in the case's folder.
@@ -55,6 +55,23 @@ pub enum RecordError {
     /// The driver does not ask what was recorded.
     #[error("the driver does not do with this trace as the hub did: are these the settings of then?\n{}", .0.join("\n"))]
     Other(Vec<String>),
+    /// Whatever the instrument says, nothing can come of it.
+    #[error("poll {poll} fails for reasons of the driver's own; correct the settings of the device, or the driver")]
+    Driver {
+        /// Which poll.
+        poll: usize,
+        /// What it said.
+        #[source]
+        failure: Failure,
+    },
+    /// A case that expects no sample would pass with a driver that reads nothing.
+    #[error("not one sample came of {polls} polls; is the trace of this device, and are these the settings of then?{}", said(.last.as_deref()))]
+    Nothing {
+        /// How many.
+        polls: usize,
+        /// What the driver said last instead.
+        last: Option<String>,
+    },
 }
 
 /// Makes the case and says what came of it. What was begun and cannot be ended is taken away again.
@@ -100,6 +117,10 @@ async fn make(
     if !played.problems.is_empty() {
         return Err(RecordError::Other(played.problems));
     }
+    if !played.told.iter().any(|line| line.contains_key("point")) {
+        let last = played.told.iter().rev().find_map(|line| line.get("failure"));
+        return Err(RecordError::Nothing { polls, last: last.map(ToString::to_string) });
+    }
     let expected = folder.join(EXPECTED);
     fs::write(&expected, told::write(&played.told)).map_err(failed(&expected))?;
     Ok(played)
@@ -124,6 +145,9 @@ async fn polls(plugin: Arc<Plugin>, folder: &Path, source: &Source, state: &Path
         if let Some(reason) = came.fell {
             return Err(RecordError::Other(vec![reason]));
         }
+        if let Some(failure @ (Failure::Settings(_) | Failure::Internal(_))) = came.failure {
+            return Err(RecordError::Driver { poll, failure });
+        }
         let deviations = actor.stage.deviations().await;
         if !deviations.is_empty() {
             return Err(RecordError::Other(deviations));
@@ -133,6 +157,10 @@ async fn polls(plugin: Arc<Plugin>, folder: &Path, source: &Source, state: &Path
         }
     }
     Ok(POLLS)
+}
+
+fn said(last: Option<&str>) -> String {
+    last.map(|last| format!(" The driver said last: {last}")).unwrap_or_default()
 }
 
 fn text(source: &Source, begin: Option<String>, polls: usize) -> String {

@@ -115,6 +115,30 @@ fn no_case_is_made_of_nothing_but_failures() {
     check("t.jsonl", "missing field `model`");
 }
 
+#[test]
+fn what_another_device_on_the_line_said_is_not_in_the_case() {
+    let site = traced();
+    let ask_of_unit_9 = "000100000006090300000001";
+    let other =
+        format!(r#"{{"at":"2026-11-01T00:00:00Z","link":"l","direction":"out","hex":"{ask_of_unit_9}","text":""}}"#);
+    let trace = site.read("t.jsonl");
+    let mut lines: Vec<&str> = trace.lines().collect();
+    let at = lines.iter().rposition(|line| line.contains("\"out\"")).unwrap();
+    lines.insert(at, &other);
+    fs::write(site.path("shared.jsonl"), lines.join("\n")).unwrap();
+
+    let alone = record(&site, "t.jsonl", "mine/cases/alone");
+    let shared = record(&site, "shared.jsonl", "mine/cases/shared");
+
+    assert!(alone.success && !alone.text.contains("not in the case"), "{}", alone.text);
+    assert!(shared.success && shared.text.contains("1 exchanges of the trace are not in the case"), "{}", shared.text);
+    for file in ["case.toml", "expected.jsonl"] {
+        let of = |case: &str| site.read(&format!("mine/cases/{case}/{file}"));
+        assert_eq!(of("shared"), of("alone"), "{file}");
+    }
+    assert!(!site.read("mine/cases/shared/trace.jsonl").contains(ask_of_unit_9));
+}
+
 /// A site whose hub read a T200 for two seconds, with what went over the link in `t.jsonl`.
 fn traced() -> Site {
     let peer = Pymodbus::start(instrument::map());

@@ -251,6 +251,19 @@ impl Stage {
         }
     }
 
+    /// How many of its answers to requests the instrument has given at least once; none when it is no line.
+    pub fn told(&self) -> usize {
+        match &self.counterpart {
+            Counterpart::Line(line) => line.told(),
+            Counterpart::Modbus(_) | Counterpart::Teller(_) => 0,
+        }
+    }
+
+    /// Whether the instrument has an answer to such a request, and was never asked so.
+    pub fn is_unasked(&self, request: &[u8]) -> bool {
+        matches!(&self.counterpart, Counterpart::Line(line) if line.is_unasked(request))
+    }
+
     /// Whether the instrument has said everything that it has to say at least once; always true when it has no end.
     pub fn is_told(&self) -> bool {
         match &self.counterpart {

@@ -8,6 +8,7 @@
 pub mod address;
 pub mod case;
 pub mod conform;
+mod members;
 pub mod outgoing;
 pub mod play;
 pub mod record;

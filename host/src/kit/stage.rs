@@ -13,6 +13,7 @@ use crate::capability::Link;
 use crate::capability::wire::printable;
 use crate::hub::single::Single;
 use crate::kit::case::{Case, Instrument, Step, Wire};
+use crate::kit::members::misplaced;
 use crate::kit::outgoing::Outgoing;
 use crate::kit::site::{Site, Unfit, usual_link};
 use crate::kit::teller::{News, Teller};
@@ -104,6 +105,9 @@ impl Stage {
             Some(kind) => kind.to_owned(),
             None => return Err(Unfit::new("the plugin reads through no link: there is nothing to play").into()),
         };
+        if let Some(reason) = misplaced(&kind, &case.instrument, &case.steps) {
+            return Err(Unfit::new(reason).into());
+        }
         let counterpart = Counterpart::of(&kind, &case.instrument, &case.folder).await?;
         let (between, open, address) = counterpart.join(&kind).await?;
         let (member, place) = match kind.as_str() {
@@ -279,19 +283,6 @@ fn site(case: &Case, link: Table) -> Site {
 
 impl Counterpart {
     async fn of(kind: &str, instrument: &Instrument, home: &Path) -> Result<Self, StageError> {
-        let misplaced = |what: &str, there: bool| {
-            there.then(|| Unfit::new(format!("[instrument] {what} belongs to another kind of link than {kind}")))
-        };
-        let is_stream = kind.starts_with("stream_");
-        let fault = misplaced("answers", !is_stream && !instrument.answers.is_empty())
-            .or(misplaced("greeting", !is_stream && !instrument.greeting.is_empty()))
-            .or(misplaced("registers", kind != "modbus_tcp" && !instrument.registers.is_empty()))
-            .or(misplaced("messages", kind != "mqtt" && !instrument.messages.is_empty()))
-            .or(misplaced("namespaces", kind != "opcua" && !instrument.namespaces.is_empty()))
-            .or(misplaced("nodes", kind != "opcua" && !instrument.nodes.is_empty()));
-        if let Some(unfit) = fault {
-            return Err(unfit.into());
-        }
         if let (Some(teller), None) = (Teller::of(kind, ANY, instrument).await?, &instrument.trace) {
             return Ok(Counterpart::Teller(teller));
         }

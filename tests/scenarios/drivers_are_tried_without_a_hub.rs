@@ -82,6 +82,9 @@ fn a_trace_of_a_running_hub_becomes_a_case_that_passes_and_that_notices_a_change
     let test = || site.said(&["plugin", "test", "mine", "--plugin", driver]);
     let passed = test();
     assert!(passed.success && passed.text.contains("1 cases, 0 failed"), "{}", passed.text);
+    let options_of_a_hub = [("TUTIN__DEVICES__DEVICE__UNIT", "9"), ("TUTIN__LINKS__LINK__TIMEOUT", "no time")];
+    let passed = site.said_with(&options_of_a_hub, &["plugin", "test", "mine", "--plugin", driver]);
+    assert!(passed.success, "{}", passed.text);
 
     let again = record(&site, "t.jsonl", case);
     assert!(!again.success && again.text.contains("is there already"), "{}", again.text);

@@ -12,6 +12,7 @@ mod members;
 pub mod outgoing;
 pub mod play;
 pub mod record;
+pub mod refusal;
 pub mod rehearsal;
 pub mod site;
 pub mod stage;

@@ -15,6 +15,7 @@ use crate::hub::single::Single;
 use crate::kit::case::{Case, Instrument, Step, Wire};
 use crate::kit::members::misplaced;
 use crate::kit::outgoing::Outgoing;
+use crate::kit::refusal::{EXCEPTIONS, Refusals};
 use crate::kit::site::{Site, Unfit, usual_link};
 use crate::kit::teller::{News, Teller};
 use crate::plugin::Plugin;
@@ -169,14 +170,21 @@ impl Stage {
         self.between.set(fault);
     }
 
-    /// Whether the instrument can answer with an error of its protocol, and if so does from now on, or no more.
-    pub fn refuse(&self, refuses: Option<u8>) -> bool {
+    /// Errors of its protocol that the instrument can answer with.
+    pub fn refusals(&self) -> Option<&'static Refusals> {
         match &self.counterpart {
-            Counterpart::Line(_) | Counterpart::Teller(_) => false,
-            Counterpart::Modbus(device) => {
-                device.answer_with(refuses);
-                true
-            }
+            Counterpart::Line(_) => None,
+            Counterpart::Modbus(_) => Some(&EXCEPTIONS),
+            Counterpart::Teller(teller) => teller.refusals(),
+        }
+    }
+
+    /// The instrument answers with this one of them from now on, or with none.
+    pub fn refuse(&self, code: Option<u32>) {
+        match &self.counterpart {
+            Counterpart::Line(_) => {}
+            Counterpart::Modbus(device) => device.answer_with(code.and_then(|code| u8::try_from(code).ok())),
+            Counterpart::Teller(teller) => teller.refuse(code),
         }
     }
 

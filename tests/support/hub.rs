@@ -52,7 +52,14 @@ impl Site {
 
     /// Runs `tutin` with these arguments to its end, in the folder.
     pub fn said(&self, arguments: &[&str]) -> Said {
-        let output = Command::new(binary()).args(arguments).current_dir(self.folder.path()).output().unwrap();
+        self.said_with(&[], arguments)
+    }
+
+    /// The same with these variables in its environment.
+    pub fn said_with(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Said {
+        let mut command = Command::new(binary());
+        command.args(arguments).current_dir(self.folder.path()).envs(environment.iter().copied());
+        let output = command.output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         Said { success: output.status.success(), text }
     }

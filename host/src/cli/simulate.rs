@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 use tokio_util::sync::CancellationToken;
 
 use crate::kit::case::{Case, CaseError};
-use crate::kit::rehearsal::Rehearsal;
+use crate::kit::rehearsal::{Rehearsal, RehearsalError};
 use crate::simulator::analyzer::{self, Cycle, CycleError, Fault, Fitting, Model};
 use crate::simulator::authority::{self, Behaviour, Received, Requirement};
 use crate::simulator::replay::{Script, ScriptError};
@@ -34,7 +34,7 @@ pub enum Simulated {
     TeledyneT300(AnalyzerArgs),
     /// A device that answers as it did while `tutin trace DEVICE --to FILE` watched it.
     Replay(ReplayArgs),
-    /// The instrument of a driver's case, as it is in the case's first step: on a byte stream or Modbus TCP.
+    /// The instrument of a driver's case, as it is before the case's first step: on a byte stream, Modbus TCP or as it was recorded.
     Case(CaseArgs),
     /// An authority that receives, checks and acknowledges averages and readings over HTTP.
     Authority(AuthorityArgs),
@@ -137,6 +137,9 @@ pub enum SimulateError {
     /// The case cannot be read.
     #[error(transparent)]
     Case(#[from] CaseError),
+    /// Its instrument cannot be played.
+    #[error(transparent)]
+    Rehearsal(#[from] RehearsalError),
     /// The automatic check leaves no time to measure.
     #[error(transparent)]
     Cycle(#[from] CycleError),
@@ -203,7 +206,7 @@ async fn analyzer(model: Model, args: AnalyzerArgs, shutdown: CancellationToken)
 
 async fn case(args: CaseArgs, shutdown: CancellationToken) -> Result<(), SimulateError> {
     let case = Case::read(&args.folder)?;
-    let played = Rehearsal::start(&case.instrument, args.listen).await?;
+    let played = Rehearsal::start(&case, args.listen).await?;
     say(format_args!("{}", case.about.trim()))?;
     say(format_args!("listens on {}", played.address()))?;
     shutdown.cancelled().await;

@@ -175,10 +175,8 @@ impl Layers {
     }
 
     fn add_variable(&mut self, variable: &str, text: &str, layer: usize) {
-        let Some(path) = variable.get(..PREFIX.len()).filter(|prefix| prefix.eq_ignore_ascii_case(PREFIX)) else {
-            return;
-        };
-        let segments: Vec<&str> = variable.get(path.len()..).unwrap_or_default().split("__").collect();
+        let Some(option) = option(variable) else { return };
+        let segments: Vec<&str> = option.split("__").collect();
         let name = OriginName::Environment(variable.to_owned());
         let origin = Arc::new(Origin::new(name, text.to_owned(), layer));
         let place = Place { span: 0..origin.text.len(), origin };
@@ -190,6 +188,12 @@ impl Layers {
             }
         }
     }
+}
+
+/// What a variable sets; nothing when it sets no option.
+pub(crate) fn option(variable: &str) -> Option<&str> {
+    let (prefix, option) = variable.split_at_checked(PREFIX.len())?;
+    prefix.eq_ignore_ascii_case(PREFIX).then_some(option)
 }
 
 /// A key that stands twice. Its second value is lost to the tree, so that nobody can tell whether it is a secret.

@@ -102,6 +102,11 @@ pub fn process_environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
+/// Those of them that a configuration may refer to and that set no option: for a configuration that is not the hub's of this machine.
+pub fn process_secrets() -> impl Iterator<Item = (String, String)> {
+    process_environment().filter(|(name, _)| layers::option(name).is_none())
+}
+
 /// Tables in which a file or a variable has set something.
 fn touched(settings: &[Setting]) -> BTreeSet<Vec<String>> {
     let is_set = |setting: &&Setting| setting.place.as_ref().is_some_and(|place| !place.origin.is_built_in());

@@ -8,9 +8,11 @@
 pub mod address;
 pub mod case;
 pub mod conform;
+mod members;
 pub mod outgoing;
 pub mod play;
 pub mod record;
+pub mod refusal;
 pub mod rehearsal;
 pub mod site;
 pub mod stage;

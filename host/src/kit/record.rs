@@ -1,4 +1,5 @@
-//! A trace of a real instrument becomes a case: the instrument says what it said then, and the driver is polled until it has said everything.
+//! A trace of a real instrument becomes a case: the instrument says what it said then, and the driver is polled until it has said everything
+//! that this driver asks. What others on the same line asked is left out.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,13 +11,15 @@ use crate::kit::case::{CASE, Case, EXPECTED, Instrument, Step};
 use crate::kit::play::{Actor, PlayError, Played, play};
 use crate::kit::stage::Stage;
 use crate::kit::told;
-use crate::plugin::Plugin;
-use crate::simulator::replay::{Script, ScriptError};
+use crate::plugin::{Failure, Plugin};
+use crate::simulator::replay::{Script, ScriptError, without};
 
 /// Name of the trace in the case's folder.
 const TRACE: &str = "trace.jsonl";
 /// Most polls of one case.
 const POLLS: usize = 100;
+/// Polls without anything new, after which nothing new is to come: drivers ask some things in every few polls only.
+const IDLE: usize = 10;
 
 /// What is known of the instrument besides its trace.
 #[derive(Debug, Clone, Default)]
@@ -55,6 +58,40 @@ pub enum RecordError {
     /// The driver does not ask what was recorded.
     #[error("the driver does not do with this trace as the hub did: are these the settings of then?\n{}", .0.join("\n"))]
     Other(Vec<String>),
+    /// Whatever the instrument says, nothing can come of it.
+    #[error("poll {poll} fails for reasons of the driver's own; correct the settings of the device, or the driver")]
+    Driver {
+        /// Which poll.
+        poll: usize,
+        /// What it said.
+        #[source]
+        failure: Failure,
+    },
+    /// A case that expects no sample would pass with a driver that reads nothing.
+    #[error("not one sample came of {polls} polls; is the trace of this device, and are these the settings of then?{}", said(.last.as_deref()))]
+    Nothing {
+        /// How many.
+        polls: usize,
+        /// What the driver said last instead.
+        last: Option<String>,
+    },
+}
+
+/// What was made.
+#[derive(Debug)]
+pub struct Recorded {
+    /// What came of the case.
+    pub played: Played,
+    /// Exchanges of the trace that no poll of the driver asks. They are not in the case.
+    pub left_out: usize,
+}
+
+/// What a driver does with a trace.
+struct Heard {
+    /// Polls until the last that brought something new.
+    polls: usize,
+    /// The trace without what it did not ask, when there is such.
+    rest: Option<(String, usize)>,
 }
 
 /// Makes the case and says what came of it. What was begun and cannot be ended is taken away again.
@@ -64,7 +101,7 @@ pub async fn record(
     folder: &Path,
     source: &Source,
     state: &Path,
-) -> Result<Played, RecordError> {
+) -> Result<Recorded, RecordError> {
     let begin = Script::read(trace)?.begin();
     if folder.exists() {
         return Err(RecordError::Exists(folder.to_owned()));
@@ -84,7 +121,7 @@ async fn make(
     source: &Source,
     begin: Option<String>,
     state: &Path,
-) -> Result<Played, RecordError> {
+) -> Result<Recorded, RecordError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |source| RecordError::Write { path, source }
@@ -92,7 +129,12 @@ async fn make(
     fs::create_dir_all(folder).map_err(failed(folder))?;
     let copy = folder.join(TRACE);
     fs::copy(trace, &copy).map_err(failed(&copy))?;
-    let polls = polls(Arc::clone(&plugin), folder, source, state).await?;
+    let Heard { polls, rest } = hear(Arc::clone(&plugin), folder, source, state).await?;
+    let mut left_out = 0;
+    if let Some((text, count)) = rest {
+        fs::write(&copy, text).map_err(failed(&copy))?;
+        left_out = count;
+    }
     let file = folder.join(CASE);
     fs::write(&file, text(source, begin, polls)).map_err(failed(&file))?;
     let case = Case::read(folder).map_err(PlayError::Case)?;
@@ -100,13 +142,17 @@ async fn make(
     if !played.problems.is_empty() {
         return Err(RecordError::Other(played.problems));
     }
+    if !played.told.iter().any(|line| line.contains_key("point")) {
+        let last = played.told.iter().rev().find_map(|line| line.get("failure"));
+        return Err(RecordError::Nothing { polls, last: last.map(ToString::to_string) });
+    }
     let expected = folder.join(EXPECTED);
     fs::write(&expected, told::write(&played.told)).map_err(failed(&expected))?;
-    Ok(played)
+    Ok(Recorded { played, left_out })
 }
 
-/// How many polls it takes until the instrument has said everything.
-async fn polls(plugin: Arc<Plugin>, folder: &Path, source: &Source, state: &Path) -> Result<usize, RecordError> {
+/// Polls the driver until the instrument has said everything, or nothing new any more.
+async fn hear(plugin: Arc<Plugin>, folder: &Path, source: &Source, state: &Path) -> Result<Heard, RecordError> {
     let case = Case {
         name: String::new(),
         folder: folder.to_owned(),
@@ -119,20 +165,34 @@ async fn polls(plugin: Arc<Plugin>, folder: &Path, source: &Source, state: &Path
     };
     let stage = Stage::set(plugin, &case, state).await.map_err(PlayError::Stage)?;
     let mut actor = Actor::enter(stage);
+    let (mut polls, mut told, mut is_read) = (1, 0, false);
     for poll in 1..=POLLS {
         let came = actor.act(&Step::default(), None, None).await;
         if let Some(reason) = came.fell {
             return Err(RecordError::Other(vec![reason]));
         }
+        if let Some(failure @ (Failure::Settings(_) | Failure::Internal(_))) = came.failure {
+            return Err(RecordError::Driver { poll, failure });
+        }
         let deviations = actor.stage.deviations().await;
         if !deviations.is_empty() {
             return Err(RecordError::Other(deviations));
         }
-        if actor.stage.is_told() {
-            return Ok(poll);
+        is_read |= came.sets.iter().any(|set| set.readings().next().is_some());
+        if actor.stage.told() > told {
+            (polls, told) = (poll, actor.stage.told());
+        }
+        if actor.stage.is_told() || poll - polls >= IDLE {
+            break;
         }
     }
-    Ok(POLLS)
+    // Of a driver that read nothing it cannot be said what is another's.
+    let rest = is_read.then(|| without(&folder.join(TRACE), |request| actor.stage.is_unasked(request))).transpose()?;
+    Ok(Heard { polls, rest: rest.filter(|(_, count)| *count > 0) })
+}
+
+fn said(last: Option<&str>) -> String {
+    last.map(|last| format!(" The driver said last: {last}")).unwrap_or_default()
 }
 
 fn text(source: &Source, begin: Option<String>, polls: usize) -> String {

@@ -13,7 +13,9 @@ use crate::capability::Link;
 use crate::capability::wire::printable;
 use crate::hub::single::Single;
 use crate::kit::case::{Case, Instrument, Step, Wire};
+use crate::kit::members::misplaced;
 use crate::kit::outgoing::Outgoing;
+use crate::kit::refusal::{EXCEPTIONS, Refusals};
 use crate::kit::site::{Site, Unfit, usual_link};
 use crate::kit::teller::{News, Teller};
 use crate::plugin::Plugin;
@@ -104,6 +106,9 @@ impl Stage {
             Some(kind) => kind.to_owned(),
             None => return Err(Unfit::new("the plugin reads through no link: there is nothing to play").into()),
         };
+        if let Some(reason) = misplaced(&kind, &case.instrument, &case.steps) {
+            return Err(Unfit::new(reason).into());
+        }
         let counterpart = Counterpart::of(&kind, &case.instrument, &case.folder).await?;
         let (between, open, address) = counterpart.join(&kind).await?;
         let (member, place) = match kind.as_str() {
@@ -165,14 +170,21 @@ impl Stage {
         self.between.set(fault);
     }
 
-    /// Whether the instrument can answer with an error of its protocol, and if so does from now on, or no more.
-    pub fn refuse(&self, refuses: Option<u8>) -> bool {
+    /// Errors of its protocol that the instrument can answer with.
+    pub fn refusals(&self) -> Option<&'static Refusals> {
         match &self.counterpart {
-            Counterpart::Line(_) | Counterpart::Teller(_) => false,
-            Counterpart::Modbus(device) => {
-                device.answer_with(refuses);
-                true
-            }
+            Counterpart::Line(_) => None,
+            Counterpart::Modbus(_) => Some(&EXCEPTIONS),
+            Counterpart::Teller(teller) => teller.refusals(),
+        }
+    }
+
+    /// The instrument answers with this one of them from now on, or with none.
+    pub fn refuse(&self, code: Option<u32>) {
+        match &self.counterpart {
+            Counterpart::Line(_) => {}
+            Counterpart::Modbus(device) => device.answer_with(code.and_then(|code| u8::try_from(code).ok())),
+            Counterpart::Teller(teller) => teller.refuse(code),
         }
     }
 
@@ -251,6 +263,19 @@ impl Stage {
         }
     }
 
+    /// How many of its answers to requests the instrument has given at least once; none when it is no line.
+    pub fn told(&self) -> usize {
+        match &self.counterpart {
+            Counterpart::Line(line) => line.told(),
+            Counterpart::Modbus(_) | Counterpart::Teller(_) => 0,
+        }
+    }
+
+    /// Whether the instrument has an answer to such a request, and was never asked so.
+    pub fn is_unasked(&self, request: &[u8]) -> bool {
+        matches!(&self.counterpart, Counterpart::Line(line) if line.is_unasked(request))
+    }
+
     /// Whether the instrument has said everything that it has to say at least once; always true when it has no end.
     pub fn is_told(&self) -> bool {
         match &self.counterpart {
@@ -266,19 +291,6 @@ fn site(case: &Case, link: Table) -> Site {
 
 impl Counterpart {
     async fn of(kind: &str, instrument: &Instrument, home: &Path) -> Result<Self, StageError> {
-        let misplaced = |what: &str, there: bool| {
-            there.then(|| Unfit::new(format!("[instrument] {what} belongs to another kind of link than {kind}")))
-        };
-        let is_stream = kind.starts_with("stream_");
-        let fault = misplaced("answers", !is_stream && !instrument.answers.is_empty())
-            .or(misplaced("greeting", !is_stream && !instrument.greeting.is_empty()))
-            .or(misplaced("registers", kind != "modbus_tcp" && !instrument.registers.is_empty()))
-            .or(misplaced("messages", kind != "mqtt" && !instrument.messages.is_empty()))
-            .or(misplaced("namespaces", kind != "opcua" && !instrument.namespaces.is_empty()))
-            .or(misplaced("nodes", kind != "opcua" && !instrument.nodes.is_empty()));
-        if let Some(unfit) = fault {
-            return Err(unfit.into());
-        }
         if let (Some(teller), None) = (Teller::of(kind, ANY, instrument).await?, &instrument.trace) {
             return Ok(Counterpart::Teller(teller));
         }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::capability::wire::printable;
 use crate::kit::case::{Instrument, Step};
 use crate::kit::outgoing::Outgoing;
+use crate::kit::refusal::{Refusals, STATUSES};
 use crate::kit::stage::StageError;
 use crate::simulator::scripted::mqtt::{Broker, Message};
 use crate::simulator::scripted::opcua::{Called, Server};
@@ -89,6 +90,22 @@ impl Teller {
             Teller::OpcUa { server, .. } => return server.set(&step.nodes).err().map(|error| error.to_string()),
         }
         None
+    }
+
+    /// Errors of its protocol that it can answer with.
+    pub(super) fn refusals(&self) -> Option<&'static Refusals> {
+        match self {
+            Teller::Mqtt { .. } => None,
+            Teller::OpcUa { .. } => Some(&STATUSES),
+        }
+    }
+
+    /// Answers with this one from now on, or with none.
+    pub(super) fn refuse(&self, code: Option<u32>) {
+        match self {
+            Teller::Mqtt { .. } => {}
+            Teller::OpcUa { server, .. } => server.refuse(code),
+        }
     }
 
     /// Whether a driver has ever come.

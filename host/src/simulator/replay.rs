@@ -72,18 +72,8 @@ pub struct Replayed {
 impl Script {
     /// Reads a file that `tutin trace` wrote.
     pub fn read(path: &Path) -> Result<Self, ScriptError> {
-        let text =
-            std::fs::read_to_string(path).map_err(|source| ScriptError::File { path: path.to_owned(), source })?;
-        let mut frames = Vec::new();
-        for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            let wrong = |reason: String| ScriptError::Line { path: path.to_owned(), line: number + 1, reason };
-            let frame: TracedFrame = serde_json::from_str(line).map_err(|error| wrong(error.to_string()))?;
-            let bytes = from_hex(&frame.hex).ok_or_else(|| wrong("hex is no hexadecimal text".into()))?;
-            if !bytes.is_empty() {
-                frames.push((frame.at, frame.direction, bytes));
-            }
-        }
-        let script = Script::of(frames);
+        let frames = frames(path)?.into_iter().map(|(frame, bytes)| (frame.at, frame.direction, bytes));
+        let script = Script::of(frames.filter(|(.., bytes)| !bytes.is_empty()).collect());
         if script.exchanges.is_empty() && script.pushed.is_empty() {
             return Err(ScriptError::NoBytes { path: path.to_owned() });
         }
@@ -150,6 +140,36 @@ impl Script {
     }
 }
 
+/// A trace without the exchanges whose requests are left out, as text; and how many those are. What came unasked stays.
+pub fn without(path: &Path, is_left_out: impl Fn(&[u8]) -> bool) -> Result<(String, usize), ScriptError> {
+    let (mut text, mut count, mut is_out) = (String::new(), 0, false);
+    for (frame, bytes) in frames(path)? {
+        if frame.direction == Direction::Out {
+            is_out = is_left_out(&bytes);
+            count += usize::from(is_out);
+        }
+        if !is_out || frame.direction == Direction::State {
+            let line = serde_json::to_string(&frame);
+            text += &line.map_err(|error| ScriptError::File { path: path.to_owned(), source: error.into() })?;
+            text.push('\n');
+        }
+    }
+    Ok((text, count))
+}
+
+/// The frames of a file that `tutin trace` wrote, each with its bytes.
+fn frames(path: &Path) -> Result<Vec<(TracedFrame, Vec<u8>)>, ScriptError> {
+    let text = std::fs::read_to_string(path).map_err(|source| ScriptError::File { path: path.to_owned(), source })?;
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let frame = |(number, line): (usize, &str)| {
+        let wrong = |reason: String| ScriptError::Line { path: path.to_owned(), line: number + 1, reason };
+        let frame: TracedFrame = serde_json::from_str(line).map_err(|error| wrong(error.to_string()))?;
+        let bytes = from_hex(&frame.hex).ok_or_else(|| wrong("hex is no hexadecimal text".into()))?;
+        Ok::<_, ScriptError>((frame, bytes))
+    };
+    lines.map(frame).collect()
+}
+
 impl Replayed {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
@@ -196,5 +216,24 @@ mod tests {
         let exchange = script.exchanges.first().map(|exchange| (&exchange.request[..], &exchange.reply[..]));
         assert_eq!(exchange, Some((&b"\x82no\r"[..], &b"no 1.0 ppb\r"[..])));
         assert_eq!(script.size(), (1, 2));
+    }
+
+    #[test]
+    fn exchanges_that_are_left_out_go_with_their_answers() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let line = |direction: &str, hex: &str| {
+            format!(
+                "{{\"at\":\"2026-11-01T00:00:00Z\",\"link\":\"l\",\"direction\":\"{direction}\",\"hex\":\"{hex}\",\"text\":\"\"}}\n"
+            )
+        };
+        let own = line("in", "09") + &line("out", "0103") + &line("in", "0107");
+        let other = line("out", "0203") + &line("in", "02") + &line("in", "07");
+        std::fs::write(file.path(), format!("{own}{other}{}{own}{other}", line("state", ""))).unwrap();
+
+        let (text, count) = without(file.path(), |request| request == [2, 3]).unwrap();
+
+        // What comes after the other's answer cannot be told from it.
+        let rest = line("out", "0103") + &line("in", "0107");
+        assert_eq!((text, count), (format!("{own}{}{rest}", line("state", "")), 2));
     }
 }

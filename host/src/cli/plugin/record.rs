@@ -12,7 +12,7 @@ use crate::cli::run::load;
 use crate::config::model::Config;
 use crate::hub::describe;
 use crate::kit::case::EXPECTED;
-use crate::kit::record::{Source, record};
+use crate::kit::record::{Recorded, Source, record};
 use crate::kit::told;
 
 /// Arguments of `tutin plugin record`.
@@ -45,9 +45,15 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let driver =
         driver.parent().and_then(Path::parent).context("a case stands in cases/NAME of the driver's folder")?;
     let plugin = super::load(&super::component(plugin.as_deref().unwrap_or(driver))?).await?;
-    let played = record(plugin, &trace, &folder, &source, &super::state()?).await;
-    let played = played.map_err(|error| anyhow!("{}", describe(&error)))?;
+    let recorded = record(plugin, &trace, &folder, &source, &super::state()?).await;
+    let Recorded { played, left_out } = recorded.map_err(|error| anyhow!("{}", describe(&error)))?;
     say(format_args!("{}", told::write(&played.told).trim_end()));
+    if left_out > 0 {
+        say(format_args!(
+            "{left_out} exchanges of the trace are not in the case: no poll of this driver asks them. They are of another device on the \
+             line, or of a command"
+        ));
+    }
     let file = folder.join(EXPECTED);
     say(format_args!(
         "{} lines in {}; read them: from now on they are what is expected",

@@ -9,6 +9,7 @@ use super::Trial;
 use super::report::Outcome;
 use crate::kit::case::{Case, Step};
 use crate::kit::play::{Actor, Outcome as Came};
+use crate::kit::refusal::Refusals;
 use crate::kit::stage::Stage;
 use crate::plugin::Failure;
 use crate::reading::{InstrumentState, Reading, Value};
@@ -20,8 +21,6 @@ const PATIENCE: Duration = Duration::from_secs(6);
 const BEAT: Duration = Duration::from_millis(50);
 /// Polls while something is wrong.
 const POLLS: usize = 3;
-/// Exceptions of Modbus (Modbus Application Protocol 1.1b3, 7), and one that no list has.
-const EXCEPTIONS: [u8; 9] = [1, 2, 3, 4, 5, 6, 10, 11, 77];
 
 /// What the driver said of the instrument while all was well: for each point the values that it had.
 pub(super) struct Known {
@@ -204,21 +203,22 @@ pub(super) async fn reset(trial: &Trial<'_>) -> Outcome {
 pub(super) async fn exception(trial: &Trial<'_>) -> Outcome {
     let mut is_possible = true;
     let outcome = with_known(trial, async |actor, known, faults| {
-        for code in EXCEPTIONS {
-            is_possible = actor.stage.refuse(Some(code));
-            if !is_possible {
-                return;
-            }
+        let Some(Refusals { name, codes }) = actor.stage.refusals() else {
+            is_possible = false;
+            return;
+        };
+        for code in *codes {
+            actor.stage.refuse(Some(*code));
             let came = trial.poll(actor).await;
-            known.judge(&came, Lies::All, &format!("while it answers exception {code}"), faults);
+            known.judge(&came, Lies::All, &format!("while it answers {name} 0x{code:02X}"), faults);
         }
         actor.stage.refuse(None);
     })
     .await;
     match outcome {
-        Outcome::Passed(_) if !is_possible => {
-            Outcome::NotApplicable("the link has no errors of its own; the driver's cases show its protocol's".into())
-        }
+        Outcome::Passed(_) if !is_possible => Outcome::NotApplicable(
+            "byte streams and MQTT have no errors of their own; the driver's cases show those of its protocol".into(),
+        ),
         outcome => outcome,
     }
 }

@@ -199,7 +199,18 @@ impl Line {
     /// Whether every answer was given at least once.
     pub fn is_told(&self) -> bool {
         let script = self.shared.lock();
-        script.answers.iter().all(|(request, answers)| script.turns.get(request).copied().unwrap_or(0) >= answers.len())
+        script.told() == script.answers.values().map(Vec::len).sum::<usize>()
+    }
+
+    /// How many answers were given at least once.
+    pub fn told(&self) -> usize {
+        self.shared.lock().told()
+    }
+
+    /// Whether such a request has an answer and was never asked.
+    pub fn is_unasked(&self, request: &[u8]) -> bool {
+        let (script, key) = (self.shared.lock(), key(request));
+        script.answers.contains_key(&key) && !script.turns.contains_key(&key)
     }
 }
 
@@ -294,6 +305,11 @@ impl Script {
         let request = begun.max_by_key(|request| request.len())?.clone();
         came.drain(..request.len());
         self.in_turn(&request)
+    }
+
+    fn told(&self) -> usize {
+        let given = |request: &Vec<u8>| self.turns.get(request).copied().unwrap_or(0);
+        self.answers.iter().map(|(request, answers)| given(request).min(answers.len())).sum()
     }
 
     fn in_turn(&mut self, request: &[u8]) -> Option<Exchange> {

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use opcua::types::StatusCode;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -67,6 +68,11 @@ impl Server {
         let mut set = Ok(());
         self.state.send_modify(|state| set = state.set(nodes));
         set
+    }
+
+    /// Every variable has this bad status and no value from now on, or has its own again. Who monitors them is told.
+    pub fn refuse(&self, status: Option<u32>) {
+        self.state.send_modify(|state| state.refuse(status.map(StatusCode::from)));
     }
 
     /// Tells nobody of a change until [`Server::release`], and subscribes nobody; other requests are answered as ever.

@@ -33,7 +33,7 @@ const NONCE: usize = 32;
 const LONGEST_SESSION: Duration = Duration::from_secs(3600);
 const SHORTEST_SESSION: Duration = Duration::from_secs(1);
 /// The attribute that is monitored.
-const VALUE: u32 = 13;
+pub(super) const VALUE: u32 = 13;
 
 /// What becomes of a request.
 pub(super) enum Reply {
@@ -79,7 +79,7 @@ impl State {
                 self.sessions.remove(token);
                 CloseSessionResponse { response_header }.into()
             }
-            RequestMessage::Read(request) => self.read(response_header, *request)?,
+            RequestMessage::Read(request) => self.read_all(response_header, *request)?,
             RequestMessage::Browse(request) => self.browse(response_header, *request)?,
             RequestMessage::BrowseNext(request) => {
                 let points = asked(request.continuation_points)?;
@@ -158,9 +158,9 @@ impl State {
         Reply::Later(results)
     }
 
-    fn read(&self, response_header: ResponseHeader, request: ReadRequest) -> Result<ResponseMessage, StatusCode> {
+    fn read_all(&self, response_header: ResponseHeader, request: ReadRequest) -> Result<ResponseMessage, StatusCode> {
         let nodes = asked(request.nodes_to_read)?;
-        let results = nodes.iter().map(|node| self.space.read(&node.node_id, node.attribute_id)).collect();
+        let results = nodes.iter().map(|node| self.read(&node.node_id, node.attribute_id)).collect();
         Ok(ReadResponse { response_header, results: Some(results), diagnostic_infos: None }.into())
     }
 
@@ -287,7 +287,7 @@ impl State {
     ) -> Result<MonitoredItemCreateResult, StatusCode> {
         let id = self.number();
         let (node, attribute) = (&item.item_to_monitor.node_id, item.item_to_monitor.attribute_id);
-        let value = self.space.read(node, attribute);
+        let value = self.read(node, attribute);
         let is_value = attribute == VALUE && self.space.entry(node).is_some_and(|entry| entry.is_variable());
         let subscription = self.subscription(token, subscription)?;
         if is_value {

@@ -174,6 +174,12 @@ impl Space {
         Ok(kind.data_type().map(|_| id))
     }
 
+    /// Every variable that the case declares.
+    pub(super) fn variables(&self) -> Vec<NodeId> {
+        let declared = self.entries.iter().filter(|(_, entry)| entry.is_of_the_case());
+        declared.map(|(id, _)| id.clone()).collect()
+    }
+
     pub(super) fn entry(&self, id: &NodeId) -> Option<&Entry> {
         self.entries.get(id)
     }
@@ -339,6 +345,11 @@ impl Space {
 impl Entry {
     pub(super) fn is_variable(&self) -> bool {
         self.class == NodeClass::Variable
+    }
+
+    /// Whether it is a variable that the case declares; the others are the server's own.
+    pub(super) fn is_of_the_case(&self) -> bool {
+        self.is_variable() && self.kind.is_some()
     }
 
     fn shown(&self) -> LocalizedText {

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 
 use opcua::core::RequestMessage;
-use opcua::types::{NodeId, StatusCode};
+use opcua::types::{DataValue, NodeId, StatusCode};
 use tokio::time::Instant;
 
 use super::node::Node;
+use super::services::VALUE;
 use super::session::{Published, Session};
-use super::space::{NodeError, Space};
+use super::space::{Entry, NodeError, Space};
 use super::subscription::Subscription;
 
 /// A variable that a client wrote.
@@ -40,6 +41,8 @@ pub(super) struct State {
     pub called: Vec<Called>,
     /// Whether nobody is told of changes for the time being.
     pub is_held: bool,
+    /// Status that every variable of the case has for the time being, in place of its value.
+    refusal: Option<StatusCode>,
     /// How many times nodes were monitored anew.
     pub monitorings: u64,
     /// Requests for subscriptions that came meanwhile: by which connection, under which number.
@@ -56,6 +59,7 @@ impl State {
             written: Vec::new(),
             called: Vec::new(),
             is_held: false,
+            refusal: None,
             monitorings: 0,
             parked: Vec::new(),
             last: 0,
@@ -80,8 +84,25 @@ impl State {
 
     /// Tells who monitors the node of its value.
     pub(super) fn tell(&mut self, node: &NodeId) {
-        let Some(entry) = self.space.entry(node) else { return };
-        self.sessions.values_mut().for_each(|session| session.changed(node, &entry.value));
+        let value = self.read(node, VALUE);
+        self.sessions.values_mut().for_each(|session| session.changed(node, &value));
+    }
+
+    /// Every variable of the case has this status and no value from now on, or has its own again. Who monitors them is told.
+    pub(super) fn refuse(&mut self, refusal: Option<StatusCode>) {
+        self.refusal = refusal;
+        for node in self.space.variables() {
+            self.tell(&node);
+        }
+    }
+
+    /// An attribute as a client gets it at present.
+    pub(super) fn read(&self, node: &NodeId, attribute: u32) -> DataValue {
+        let is_refused = attribute == VALUE && self.space.entry(node).is_some_and(Entry::is_of_the_case);
+        match self.refusal {
+            Some(status) if is_refused => DataValue { status: Some(status), ..DataValue::default() },
+            _ => self.space.read(node, attribute),
+        }
     }
 
     /// Forgets sessions whose clients have been away for too long.

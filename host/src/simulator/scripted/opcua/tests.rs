@@ -18,6 +18,8 @@ use crate::capability::wire::ConnectionState;
 use crate::capability::{self, Addressing, Guest, Plug, Surroundings, opcua};
 use crate::config::model::{Limits, OpcUaIdentity, OpcUaLink, OpcUaMode, OpcUaPolicy, Reconnect};
 
+mod refusal;
+
 const PATIENCE: Duration = Duration::from_secs(5);
 const VENDOR: &str = "http://vendor.example/";
 const DI: &str = "http://opcfoundation.org/UA/DI/";

@@ -87,7 +87,7 @@ impl SigningKey {
     /// Reads the key of this file.
     pub fn read(file: &Path) -> Result<Self, KeyError> {
         let no_key = |what: &str| KeyError::Content { file: file.to_owned(), what: what.to_owned() };
-        let text = fs::read_to_string(file).map_err(|source| KeyError::File { file: file.to_owned(), source })?;
+        let text = read_text(file)?;
         let document = unpem(PRIVATE, &text).ok_or_else(|| no_key("no PEM block PRIVATE KEY"))?;
         let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&document).map_err(|error| no_key(&error.to_string()))?;
         Ok(SigningKey { pair })
@@ -115,7 +115,7 @@ impl SigningKey {
 impl PublicKey {
     /// Reads a key from a PEM file, or from one that holds 64 hexadecimal digits.
     pub fn read(file: &Path) -> Result<Self, KeyError> {
-        let text = fs::read_to_string(file).map_err(|source| KeyError::File { file: file.to_owned(), source })?;
+        let text = read_text(file)?;
         let key = match unpem(PUBLIC, &text) {
             Some(der) => der.strip_prefix(&SPKI).and_then(|key| key.try_into().ok()).map(PublicKey),
             None => Self::from_hex(&text),
@@ -173,6 +173,12 @@ impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&hex(&self.0))
     }
+}
+
+/// What stands in a key's file. What is no text is no key.
+fn read_text(file: &Path) -> Result<String, KeyError> {
+    let bytes = fs::read(file).map_err(|source| KeyError::File { file: file.to_owned(), source })?;
+    String::from_utf8(bytes).map_err(|_| KeyError::Content { file: file.to_owned(), what: "it is no text".to_owned() })
 }
 
 /// The file is there with all its content, or not at all.
@@ -251,7 +257,10 @@ mod tests {
             fs::write(&file, text).unwrap();
             assert_eq!(PublicKey::read(&file).unwrap(), key);
         }
-        fs::write(&file, "something else").unwrap();
-        assert!(matches!(PublicKey::read(&file), Err(KeyError::Content { .. })));
+        for other in [b"something else".as_slice(), b"\0asm\xff"] {
+            fs::write(&file, other).unwrap();
+            assert!(matches!(PublicKey::read(&file), Err(KeyError::Content { .. })));
+            assert!(matches!(SigningKey::read(&file), Err(KeyError::Content { .. })));
+        }
     }
 }

@@ -15,7 +15,7 @@ use crate::support::hostile::{self, End, Hostile};
 const SLACK: Duration = Duration::from_millis(40);
 
 /// What is found out by those who read what came back, or with a link in hand.
-const LATER: [&str; 5] = ["long-text", "short-column", "unknown-point", "bad-id", "many-links"];
+const LATER: [&str; 6] = ["long-text", "short-column", "unknown-point", "bad-id", "control-label", "many-links"];
 
 /// What a plugin came to in each of its functions, one after the other.
 async fn run(hostile: &Hostile, loader: &Loader, folder: &Path, limits: &Limits) -> (String, Figures) {

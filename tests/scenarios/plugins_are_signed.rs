@@ -126,6 +126,8 @@ fn verify_says_in_a_sentence_why_nobody_answers_for_a_file() {
     install(&site, "t", Some("vendor.key"));
     let verify = ["plugin", "verify", "t.wasm", "--trusted", "vendor.pub"];
     assert!(say(&site, &verify).contains("of vendor.pub at 20"));
+    let keys_first = ["plugin", "verify", "--trusted", "stranger.pub", "--trusted", "vendor.pub", "t.wasm"];
+    assert!(say(&site, &keys_first).contains("of vendor.pub at 20"));
     let signature = site.read("t.wasm.sig");
 
     let again = refused(&site, &["plugin", "keys", "new", "vendor.key"]);

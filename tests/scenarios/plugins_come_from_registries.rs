@@ -81,7 +81,7 @@ fn a_reference_with_a_digest_gets_exactly_that() {
     let manifest = |reference: &str| registry.blob(reference.split_once('@').unwrap().1);
     fs::copy(manifest(&second), manifest(&first)).unwrap();
     let said = refused(&site, &pull(&first));
-    assert!(said.contains("igest") && said.contains(&first), "{said}");
+    assert!(said.contains("the manifest is sha256:") && said.contains(&first), "{said}");
     assert_eq!(fs::read(site.path("drivers/t.wasm")).unwrap(), before);
 }
 
@@ -128,6 +128,35 @@ fn a_plugin_without_a_signature_leaves_none_of_another_beside_it() {
     assert_eq!(files(&site.path("drivers")), ["t.wasm", "t.wasm.sig"]);
     assert!(say(&site, &pull(&unsigned)).contains("no signature"));
     assert_eq!(files(&site.path("drivers")), ["t.wasm"]);
+}
+
+#[test]
+fn what_no_trusted_key_signed_does_not_take_the_place_of_what_runs() {
+    let registry = Registry::start();
+    let site = integrator();
+    let [ours, foreign, unsigned] =
+        ["ours", "foreign", "unsigned"].map(|tag| registry.reference(&format!("v/t:{tag}")));
+    push(&site, &ours);
+    alter(&site.path("t.wasm"));
+    say(&site, &["plugin", "sign", "t.wasm", "--key", "stranger.key"]);
+    push(&site, &foreign);
+    fs::remove_file(site.path("t.wasm.sig")).unwrap();
+    push(&site, &unsigned);
+    let trusting = |reference| [pull(reference).as_slice(), &["--trusted", "vendor.pub"]].concat();
+    let placed = || ["drivers/t.wasm", "drivers/t.wasm.sig"].map(|file| fs::read(site.path(file)).unwrap());
+
+    assert!(say(&site, &trusting(&ours)).contains("of vendor.pub"));
+    let before = placed();
+    for (reference, expected) in [(&foreign, "a key that is not trusted"), (&unsigned, "came without a signature")] {
+        let said = refused(&site, &trusting(reference));
+        for part in [reference, expected, "trusted: vendor.pub", "nothing was placed"] {
+            assert!(said.contains(part), "{part} is not in {said}");
+        }
+        assert_eq!(placed(), before, "{said}");
+    }
+
+    say(&site, &[trusting(&foreign).as_slice(), &["--trusted", "stranger.pub"]].concat());
+    assert_ne!(placed(), before);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::instance::{Batch, ContractPoint};
+use super::told;
 use crate::capability::{Overrun, aside};
 use crate::reading::{Columns, DeviceCatalog, InstrumentState, Point, PointKind, PollSet, Qualifiers};
 use crate::time::Timestamp;
@@ -87,6 +88,10 @@ fn checked_points(points: Vec<ContractPoint>) -> Result<Vec<Point>, BatchFault> 
                 return Err(BatchFault::Points(format!(
                     "the {what} of {id} has {bytes} bytes where {allowed} are allowed"
                 )));
+            }
+            if text.contains(char::is_control) {
+                let (id, text) = (&point.id, told::sentence(text.clone()));
+                return Err(BatchFault::Points(format!("the {what} of {id} has control characters: {text}")));
             }
         }
         if !seen.insert(point.id.as_str()) {
@@ -222,5 +227,16 @@ mod tests {
         check("NO2", false);
         check("", false);
         check("sample flow", false);
+    }
+    #[test]
+    fn no_label_and_no_unit_drives_a_terminal() {
+        let check = |label: &str, unit: &str, expected: &str| {
+            let point = ContractPoint { id: "no2".into(), label: label.into(), unit: unit.into(), kind: 0 };
+            let said = points(vec![point]).map_err(|fault| fault.to_string()).err();
+            assert_eq!(said.unwrap_or_default(), expected);
+        };
+        check("Größe", "µg/m3", "");
+        check("NO2\u{1b}[2J", "", "points: the label of no2 has control characters: NO2\\u{1b}[2J");
+        check("NO2", "\u{9b}1m", "points: the unit of no2 has control characters: \\u{9b}1m");
     }
 }

@@ -43,7 +43,7 @@ pub enum Failure {
     #[error("{0}")]
     Device(String),
     /// The settings do not fit.
-    #[error("settings: {0}")]
+    #[error("{}", of_settings(.0))]
     Settings(String),
     /// The driver has no such function.
     #[error("not supported by this driver: {0}")]
@@ -54,6 +54,12 @@ pub enum Failure {
     /// The driver is at fault.
     #[error("driver at fault: {0}")]
     Internal(String),
+}
+
+/// A sentence about the settings, which says so once: most drivers begin with the member, as in "settings.model: unknown".
+fn of_settings(message: &str) -> String {
+    let says_so = message.strip_prefix("settings").is_some_and(|rest| rest.starts_with([':', '.', '[']));
+    if says_so { message.to_owned() } else { format!("settings: {message}") }
 }
 
 impl Failure {
@@ -273,4 +279,18 @@ async fn bounded<T>(running: Running, call: impl Future<Output = wasmtime::Resul
         CallError::Trap(_) | CallError::Told(_) => meter.trapped(),
     }
     Err(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_says_once_that_it_is_about_the_settings() {
+        let check = |said: &str, expected: &str| assert_eq!(Failure::Settings(said.into()).to_string(), expected);
+        check("settings: missing field `model`", "settings: missing field `model`");
+        check("settings.points[0].id: is there twice", "settings.points[0].id: is there twice");
+        check("the link cannot be opened", "settings: the link cannot be opened");
+        check("settingsfile is unknown", "settings: settingsfile is unknown");
+    }
 }

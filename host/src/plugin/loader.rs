@@ -12,7 +12,7 @@ use wasmtime::component::Linker;
 
 use super::admission::{self, Refusal, Wanted};
 use super::bindings::DriverPre;
-use super::cache;
+use super::cache::Cache;
 use super::compile::{CompileError, Compiler};
 use super::engine::Engine;
 use super::fault::chain;
@@ -27,7 +27,7 @@ use crate::digest::Digest;
 #[derive(Clone)]
 pub struct Loader {
     engine: Engine,
-    cache: PathBuf,
+    cache: Cache,
     limits: Loading,
 }
 
@@ -128,7 +128,7 @@ impl LoadError {
 impl Loader {
     /// A loader that keeps compiled code in `cache`.
     pub fn new(engine: Engine, cache: PathBuf) -> Self {
-        Loader { engine, cache, limits: Loading::default() }
+        Loader { engine, cache: Cache::new(cache), limits: Loading::default() }
     }
 
     /// The same with other limits.
@@ -183,8 +183,8 @@ impl Loader {
         let digest = digest.to_hex();
         let engine = self.engine.wasmtime();
         let compile = || Compiler::compile(engine, wasm, &self.limits);
-        let component = cache::load_or_compile(engine, &self.cache, &digest, compile)
-            .map_err(|source| LoadError::Compile { file: file.to_owned(), source })?;
+        let component = self.cache.load_or_compile(engine, &digest, compile);
+        let component = component.map_err(|source| LoadError::Compile { file: file.to_owned(), source })?;
         let contract = |error: wasmtime::Error| LoadError::Contract { file: file.to_owned(), reason: chain(&error) };
         let mut linker = Linker::new(engine);
         for Wanted { offer } in &wanted {

@@ -103,12 +103,14 @@ impl Point {
             && id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
     }
 
+    /// A label or unit that an instrument said may hold anything; the hub takes none with control characters.
     pub(crate) fn into_contract(self) -> contract::Point {
+        let visible = |text: String| text.replace(char::is_control, " ");
         let kind = match self.kind {
             PointKind::Number => 0,
             PointKind::Text => 1,
         };
-        contract::Point { id: self.id, label: self.label, unit: self.unit, kind }
+        contract::Point { id: self.id, label: visible(self.label), unit: visible(self.unit), kind }
     }
 }
 
@@ -235,6 +237,12 @@ mod tests {
         check("no-2", false);
         check(&"a".repeat(64), true);
         check(&"a".repeat(65), false);
+    }
+
+    #[test]
+    fn what_an_instrument_calls_its_values_has_no_control_characters() {
+        let point = Point::number("no2", "NO2\r\u{1b}[2J", "ppb\0").into_contract();
+        assert_eq!((point.label.as_str(), point.unit.as_str()), ("NO2  [2J", "ppb "));
     }
 
     /// A range.

@@ -282,6 +282,18 @@ pub const ALL: &[Hostile] = &[
     stopped("long-text", "returns a text of 10 MB", long_text, "65536 are allowed"),
     stopped("long-labels", "has 65,535 points with long labels", long_labels, "limits.results"),
     stopped("long-name", "has a name of 10 MB", long_name, "64 are allowed"),
+    stopped(
+        "control-name",
+        "has a name that clears the screen",
+        || Parts::good().bytes(16, b"\x1b[2Jbad").component(),
+        "name has control characters: \\u{1b}[2Jbad",
+    ),
+    stopped(
+        "control-label",
+        "has a point with a label that clears the screen",
+        || Parts::good().words(1216, &[48, 1, 2000, 4]).bytes(2000, b"\x1b[2J").component(),
+        "the label of p has control characters: \\u{1b}[2J",
+    ),
     stopped("bad-text", "returns a text that is no UTF-8", bad_text, "utf-8"),
     stopped(
         "bad-variant",

@@ -8,6 +8,7 @@ use anyhow::Context;
 use clap::Args;
 use serde_json::Value;
 
+use crate::capability::log::defuse;
 use crate::config::model::Limits;
 use crate::plugin::{Description, Features, Plugin};
 
@@ -27,12 +28,23 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let plugin = super::load(&file).await?;
     let description = plugin.description(&Limits::default()).await?;
     let settings: Value = serde_json::from_str(&description.settings).unwrap_or_default();
-    let text = if schema { format!("{settings:#}\n") } else { overview(&plugin, description, &settings) };
+    let text = if schema { schema_text(&settings) } else { overview(&plugin, description, &settings) };
     match std::io::stdout().write_all(text.as_bytes()) {
         // The reader has seen enough, as `head` does.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
         written => written.map(|()| ExitCode::SUCCESS).context("writing"),
     }
+}
+
+/// JSON for people and programs. Its texts come from the plugin, and JSON itself escapes only part of the control characters.
+fn schema_text(settings: &Value) -> String {
+    let text = format!("{settings:#}\n");
+    let escaped = |letter: char| match letter {
+        '\n' => String::from(letter),
+        _ if letter.is_control() => format!("\\u{:04x}", u32::from(letter)),
+        _ => String::from(letter),
+    };
+    text.chars().map(escaped).collect()
 }
 
 fn overview(plugin: &Plugin, description: &Description, settings: &Value) -> String {
@@ -59,11 +71,14 @@ fn overview(plugin: &Plugin, description: &Description, settings: &Value) -> Str
     let can = Features(description.features);
     let features = [(can.backfill(), "back-fill from the instrument's memory"), (can.snapshot(), "snapshot")];
     let features: Vec<_> = features.iter().filter(|(is_there, _)| *is_there).map(|(_, name)| *name).collect();
-    lines.push(format!(
-        "  can also     {}\n",
-        if features.is_empty() { String::from("-") } else { features.join(", ") }
-    ));
-    lines.join("\n")
+    let features = if features.is_empty() { String::from("-") } else { features.join(", ") };
+    lines.push(format!("  can also     {features}"));
+    shown(&lines)
+}
+
+/// Lines for a terminal. What the settings' schema spells as `\u001b` was no control character when the description was checked.
+fn shown(lines: &[String]) -> String {
+    lines.iter().map(|line| defuse(line, line.len()) + "\n").collect()
 }
 
 fn settings_lines(schema: &Value, lines: &mut Vec<String>) {
@@ -110,4 +125,29 @@ fn kind(schema: &Value, member: &Value) -> String {
 
 fn or_any(text: &str) -> &str {
     if text.is_empty() { "any" } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_schema_spells_drives_a_terminal() {
+        let hostile = "x\u{1b}[2J\u{9b}1m\u{7f}";
+        let texts = json!({ "description": format!("one\ntwo {hostile}"), "default": hostile, "enum": [hostile] });
+        let schema = json!({ "properties": { hostile: texts, "type": { "type": hostile } } });
+        let is_harmless = |text: &str| !text.chars().any(|letter| letter.is_control() && letter != '\n');
+
+        let mut lines = vec![];
+        settings_lines(&schema, &mut lines);
+        let overview = shown(&lines);
+        let text = schema_text(&schema);
+
+        assert!(is_harmless(&overview), "{overview:?}");
+        assert!(overview.contains("                 one\n                 two x\\u{1b}[2J"), "{overview}");
+        assert!(is_harmless(&text), "{text:?}");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), schema);
+    }
 }

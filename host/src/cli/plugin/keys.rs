@@ -45,9 +45,40 @@ fn make(file: &Path) -> anyhow::Result<PublicKey> {
 
 /// The public half of what is in the file, whichever half that is.
 fn public_key(file: &Path) -> anyhow::Result<PublicKey> {
-    match SigningKey::read(file) {
-        Ok(key) => Ok(key.public()),
-        Err(KeyError::Content { .. }) => Ok(PublicKey::read(file)?),
-        Err(error) => Err(error).context("reading a key"),
+    let read = match SigningKey::read(file) {
+        Err(KeyError::Content { .. }) => PublicKey::read(file),
+        read => read.map(|key| key.public()),
+    };
+    match read {
+        Err(KeyError::Content { .. }) => bail!(
+            "{} is no key file: it holds neither a PEM block PRIVATE KEY or PUBLIC KEY of Ed25519 nor 64 hexadecimal digits; \
+             `tutin plugin keys new FILE` makes a key",
+            file.display()
+        ),
+        read => read.context("reading a key"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_no_key_is_told_with_what_makes_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("driver.wasm");
+        for content in [b"\0asm\xff".as_slice(), b"something else", b""] {
+            fs::write(&file, content).unwrap();
+
+            let said = public_key(&file).unwrap_err().to_string();
+
+            for part in
+                ["driver.wasm is no key file", "64 hexadecimal digits", "`tutin plugin keys new FILE` makes a key"]
+            {
+                assert!(said.contains(part), "{part} is not in {said}");
+            }
+        }
     }
 }

@@ -5,11 +5,14 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use oci_client::Reference;
 
 use super::access::Options;
+use super::verify::{given, name_behind_key};
 use crate::cli::output::say;
+use crate::digest::Digest;
 use crate::plugin::registry::{self, Pulled};
-use crate::plugin::trust;
+use crate::plugin::trust::{self, Keys, Signature, Signer};
 
 /// Arguments of `tutin plugin pull`.
 #[derive(Debug, Clone, Args)]
@@ -19,19 +22,24 @@ pub struct Arguments {
     /// Folder that it is put into.
     #[arg(long, value_name = "DIR", default_value = ".")]
     to: PathBuf,
+    /// A key that is trusted, as in `verify`: what none of them signed is refused, and nothing is placed. May be given several times.
+    #[arg(long, value_name = "PUBKEY")]
+    trusted: Vec<String>,
     #[command(flatten)]
     access: Options,
 }
 
-/// Fetches, places, and tells what to write into the configuration.
+/// Fetches, judges, places, and tells what to write into the configuration.
 pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let Arguments { reference, to, access } = arguments;
+    let Arguments { reference, to, trusted, access } = arguments;
     let reference = registry::reference(&reference)?;
+    let keys = given(&trusted)?;
     if !to.is_dir() {
         bail!("{} is not a folder", to.display());
     }
     let file = to.join(registry::file_name(&reference));
     let Pulled { component, digest, manifest, signature } = access.registry()?.pull(&reference).await?;
+    let signer = judge(&reference, digest, signature.as_ref(), &keys)?;
     trust::install(&file, &component, signature.as_ref()).with_context(|| file.display().to_string())?;
     say(format_args!("{}: {} bytes", file.display(), component.len()));
     say(format_args!("digest = \"{digest}\""));
@@ -39,18 +47,39 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         say(format_args!("exactly this again: {}@{manifest}", name_of(&reference)));
     }
     match signature {
-        Some(signature) => {
-            let (plugin, version, key) = (&signature.plugin, &signature.version, signature.key);
-            say(format_args!(
-                "{plugin} {version}, with a signature by key {key}; `tutin plugin verify` says whose it is"
-            ));
+        Some(Signature { plugin, version, key, .. }) => {
+            let whose = match signer {
+                Some(signer) => name_behind_key(&signer),
+                None => String::from("; `tutin plugin verify` says whose it is"),
+            };
+            say(format_args!("{plugin} {version}, with a signature by key {key}{whose}"));
         }
         None => say(format_args!("no signature came along")),
     }
     Ok(ExitCode::SUCCESS)
 }
 
+/// Who of these signed what came. Nobody is looked for when there are none.
+fn judge(
+    reference: &Reference,
+    digest: Digest,
+    signature: Option<&Signature>,
+    keys: &Keys,
+) -> anyhow::Result<Option<Signer>> {
+    if keys.is_empty() {
+        return Ok(None);
+    }
+    let from = PathBuf::from(reference.to_string());
+    let fault = match signature.map(|signature| trust::signer_of(signature, from, digest, keys)) {
+        Some(Ok(signer)) => return Ok(Some(signer)),
+        Some(Err(fault)) => fault.to_string(),
+        None => String::from("came without a signature"),
+    };
+    let names: Vec<_> = keys.keys().map(String::as_str).collect();
+    bail!("{reference}, {digest}, {fault}; trusted: {}; nothing was placed", names.join(", "))
+}
+
 /// The reference without tag and digest.
-pub fn name_of(reference: &oci_client::Reference) -> String {
+pub fn name_of(reference: &Reference) -> String {
     format!("{}/{}", reference.registry(), reference.repository())
 }

@@ -13,15 +13,15 @@ use crate::cli::run::load;
 use crate::config::model::{self, Config, Loading};
 use crate::digest::Digest;
 use crate::key::PublicKey;
-use crate::plugin::trust::{self, Keys};
+use crate::plugin::trust::{self, Keys, Signer};
 
 /// Arguments of `tutin plugin verify`.
 #[derive(Debug, Clone, Args)]
 pub struct Arguments {
     /// The plugin, a WebAssembly component. Its signature is in FILE.sig.
     file: PathBuf,
-    /// Keys that are trusted: 64 hexadecimal digits, or files of public keys.
-    #[arg(long, value_name = "PUBKEY", num_args = 1.., required_unless_present = "config")]
+    /// A key that is trusted: 64 hexadecimal digits, or the file of a public key. May be given several times.
+    #[arg(long, value_name = "PUBKEY", required_unless_present = "config")]
     trusted: Vec<String>,
     /// The configuration of a hub: its trusted keys, and the digest that it pins for this file.
     #[arg(long, conflicts_with = "trusted")]
@@ -48,8 +48,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Ok((signer, signature)) => {
             let (plugin, version, signed) = (&signature.plugin, &signature.version, signature.signed);
             say(format_args!("{}: {plugin} {version}, {digest}", file.display()));
-            let of = if signer.name == signer.key.to_string() { String::new() } else { format!(" of {}", signer.name) };
-            say(format_args!("signed with key {}{of} at {signed}", signer.key));
+            say(format_args!("signed with key {}{} at {signed}", signer.key, name_behind_key(&signer)));
             Ok(ExitCode::SUCCESS)
         }
         Err(fault) => {
@@ -60,7 +59,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 /// Keys of the command line, each by the name of its file or by its id.
-fn given(trusted: &[String]) -> anyhow::Result<Keys> {
+pub fn given(trusted: &[String]) -> anyhow::Result<Keys> {
     let mut keys = Keys::new();
     for text in trusted {
         let key = match PublicKey::from_hex(text) {
@@ -71,6 +70,11 @@ fn given(trusted: &[String]) -> anyhow::Result<Keys> {
         keys.insert(named, key);
     }
     Ok(keys)
+}
+
+/// Whose key it is, to go on from its id; nothing when it has no other name.
+pub fn name_behind_key(signer: &Signer) -> String {
+    if signer.name == signer.key.to_string() { String::new() } else { format!(" of {}", signer.name) }
 }
 
 /// The plugin of the configuration that is this file and is pinned to another digest.

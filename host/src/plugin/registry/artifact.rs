@@ -18,7 +18,7 @@ use oci_client::Reference;
 use oci_client::manifest::{OciDescriptor, OciImageManifest, OciManifest};
 use serde_json::json;
 
-use super::error::RegistryError;
+use super::error::{RegistryError, not_a_plugin};
 use crate::config::model::Loading;
 use crate::digest::Digest;
 use crate::plugin::admission::{DRIVER, DRIVER_VERSION};
@@ -34,7 +34,7 @@ const SIGNATURE: &str = "tutin.plugin.signature";
 const TITLE: &str = "org.opencontainers.image.title";
 const VERSION: &str = "org.opencontainers.image.version";
 /// Largest manifest, bytes: the least that registries must take (OCI Distribution Specification 1.1, "Pushing Manifests").
-const LARGEST_MANIFEST: usize = 4 << 20;
+pub const LARGEST_MANIFEST: usize = 4 << 20;
 
 /// What is stored of a plugin.
 pub struct Artifact<'a> {
@@ -86,12 +86,13 @@ pub fn read_manifest(
     reference: &Reference,
     body: &[u8],
 ) -> Result<(OciImageManifest, Option<Signature>), RegistryError> {
-    let not_a_plugin = |what: String| RegistryError::NotAPlugin { reference: reference.to_string(), what };
+    let not_a_plugin = |what: String| not_a_plugin(reference, what);
     if body.len() > LARGEST_MANIFEST {
-        return Err(not_a_plugin(format!("its manifest has {} bytes", body.len())));
+        return Err(not_a_plugin(format!("its manifest has more than {LARGEST_MANIFEST} bytes")));
     }
     if let Some(pinned) = reference.digest() {
-        check_digest(reference, "the manifest", body, pinned)?;
+        let what = "the manifest";
+        check_digest(reference, what, body, digest_of(reference, what, pinned)?)?;
     }
     let manifest = match serde_json::from_slice(body) {
         Ok(OciManifest::Image(manifest)) => manifest,
@@ -106,7 +107,7 @@ pub fn read_manifest(
 
 /// The one layer, if it is that of a component and not larger than any.
 pub fn layer_of<'m>(reference: &Reference, manifest: &'m OciImageManifest) -> Result<&'m OciDescriptor, RegistryError> {
-    let not_a_plugin = |what: String| RegistryError::NotAPlugin { reference: reference.to_string(), what };
+    let not_a_plugin = |what: String| not_a_plugin(reference, what);
     let config = &manifest.config.media_type;
     if config != CONFIG {
         return Err(not_a_plugin(format!(
@@ -124,18 +125,20 @@ pub fn layer_of<'m>(reference: &Reference, manifest: &'m OciImageManifest) -> Re
     }
 }
 
+/// The digest that this text names something by.
+pub fn digest_of(reference: &Reference, what: &str, text: &str) -> Result<Digest, RegistryError> {
+    let no_digest = || not_a_plugin(reference, format!("{what} is named by {text}, which is no SHA-256"));
+    Digest::parse(text).ok_or_else(no_digest)
+}
+
 /// The digest of what came, if it is the one that was asked for.
 pub fn check_digest(
     reference: &Reference,
     what: &'static str,
     bytes: &[u8],
-    expected: &str,
+    expected: Digest,
 ) -> Result<Digest, RegistryError> {
-    let no_digest = || RegistryError::NotAPlugin {
-        reference: reference.to_string(),
-        what: format!("{what} is named by {expected}, which is no SHA-256"),
-    };
-    let (found, expected) = (Digest::of(bytes), Digest::parse(expected).ok_or_else(no_digest)?);
+    let found = Digest::of(bytes);
     if found == expected {
         return Ok(found);
     }
@@ -205,7 +208,10 @@ mod tests {
         check(changed("/layers/0/size", json!(64 * 1024 * 1024 + 1)), "67108865 bytes, and 67108864 are allowed");
         check(changed("/layers/0/size", json!(-1)), "-1 bytes");
         check(b"<html>".to_vec(), "cannot be read");
-        check(vec![b' '; LARGEST_MANIFEST + 1], "4194305 bytes");
+        check(vec![b' '; LARGEST_MANIFEST + 1], "more than 4194304 bytes");
+        check(changed("/config/mediaType", "x\u{1b}[2J\n".into()), "of type x\\u{1b}[2J\\n, and");
+        check(changed("/layers/0/mediaType", "x\u{1b}[2J".into()), "of type x\\u{1b}[2J, and");
+        check(changed("/layers/0/mediaType", "x".repeat(2_000).into()), "bytes in all)");
     }
 
     #[test]

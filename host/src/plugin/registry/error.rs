@@ -1,11 +1,11 @@
 //! Why a plugin did not come from a registry, or did not get there.
 
 use oci_client::Reference;
-use oci_client::errors::OciDistributionError;
 
 use super::LONGEST;
 use crate::config::model::Loading;
 use crate::digest::Digest;
+use crate::plugin::told;
 use crate::plugin::trust::Damage;
 
 /// Why a plugin did not come, or go.
@@ -89,12 +89,17 @@ pub enum RegistryError {
 }
 
 /// What a registry answered instead of what it was asked for.
-pub fn answer(doing: &'static str, reference: &Reference, error: &OciDistributionError) -> RegistryError {
+pub fn answer(doing: &'static str, reference: &Reference, error: &dyn std::error::Error) -> RegistryError {
     RegistryError::Answer { doing, reference: reference.to_string(), answer: one_line(error) }
 }
 
+/// Why something is not a plugin. What the registry says of it is part of the sentence, and may be anything.
+pub fn not_a_plugin(reference: &Reference, what: String) -> RegistryError {
+    RegistryError::NotAPlugin { reference: reference.to_string(), what: told::sentence(what) }
+}
+
 /// What went wrong with its causes, without line ends: a part of it may be a page that a proxy sent.
-pub fn one_line(error: &dyn std::error::Error) -> String {
+fn one_line(error: &dyn std::error::Error) -> String {
     const LONGEST: usize = 400;
     let mut text = error.to_string();
     let mut cause = error.source();

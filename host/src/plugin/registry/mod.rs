@@ -1,17 +1,19 @@
 //! Plugins in an OCI registry: one component is one artifact, as `artifact` describes it.
 //!
-//! Invariant: nothing that a registry says is believed. The component's size is bounded before and while its bytes come, digests are
+//! Invariant: nothing that a registry says is believed. The sizes of manifest and component are bounded while their bytes come, digests are
 //! computed from the bytes, and a signature is only carried here: whether it is of somebody trusted is for the hub to say.
+//!
+//! What is not bounded in size but in time alone: what answers when a token is asked for, and what answers while a plugin is stored.
+//! `oci-client` reads these whole.
 
 mod artifact;
 mod error;
+mod reader;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use futures_util::TryStreamExt;
 use oci_client::client::{Certificate, CertificateEncoding, ClientConfig, ClientProtocol};
-use oci_client::manifest::OciDescriptor;
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference, RegistryOperation};
 
@@ -21,9 +23,11 @@ pub use error::RegistryError;
 use super::trust::Signature;
 use crate::config::secret::Secret;
 use crate::digest::Digest;
-use artifact::{MANIFEST, check_digest, layer_of, read_manifest};
-use error::{answer, one_line};
+use artifact::{LARGEST_MANIFEST, MANIFEST, check_digest, digest_of, layer_of, read_manifest};
+use error::{answer, not_a_plugin};
+use reader::{Reader, Stored};
 
+const USER_AGENT: &str = concat!("tutin/", env!("CARGO_PKG_VERSION"));
 const CONNECT: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_secs(30);
 /// Longest time of a whole exchange.
@@ -51,6 +55,7 @@ pub struct Access {
 /// A registry.
 pub struct Registry {
     client: Client,
+    reader: Reader,
     auth: RegistryAuth,
 }
 
@@ -87,39 +92,42 @@ impl Registry {
     /// Prepares; nothing is connected.
     pub fn new(access: Access) -> Result<Self, RegistryError> {
         let failed = |error: &dyn std::fmt::Display| RegistryError::Client(error.to_string());
-        let certificate = |file: &PathBuf| {
-            let data = std::fs::read(file).map_err(|error| failed(&format!("{}: {error}", file.display())))?;
-            Ok(Certificate { encoding: CertificateEncoding::Pem, data })
-        };
+        let read =
+            |file: &PathBuf| std::fs::read(file).map_err(|error| failed(&format!("{}: {error}", file.display())));
+        let authority = access.ca_file.as_ref().map(read).transpose()?;
+        let reader = Reader::new(access.scheme, authority.as_deref()).map_err(|error| failed(&error))?;
+        let certificate = |data| Certificate { encoding: CertificateEncoding::Pem, data };
         let config = ClientConfig {
             protocol: match access.scheme {
                 Scheme::Https => ClientProtocol::Https,
                 Scheme::InsecureHttp => ClientProtocol::Http,
             },
-            extra_root_certificates: access.ca_file.iter().map(certificate).collect::<Result<_, RegistryError>>()?,
+            extra_root_certificates: authority.into_iter().map(certificate).collect(),
             platform_resolver: None,
             read_timeout: Some(SILENCE),
             connect_timeout: Some(CONNECT),
-            user_agent: concat!("tutin/", env!("CARGO_PKG_VERSION")),
+            user_agent: USER_AGENT,
             ..ClientConfig::default()
         };
         let auth = match access.credentials {
             Some((user, password)) => RegistryAuth::Basic(user, password.expose().to_owned()),
             None => RegistryAuth::Anonymous,
         };
-        Ok(Registry { client: Client::try_from(config).map_err(|error| failed(&error))?, auth })
+        Ok(Registry { client: Client::try_from(config).map_err(|error| failed(&error))?, reader, auth })
     }
 
     /// Fetches a plugin. A reference with a digest gets exactly that.
     pub async fn pull(&self, reference: &Reference) -> Result<Pulled, RegistryError> {
         within("pulling", reference, async {
-            self.sign_in(reference, RegistryOperation::Pull).await?;
-            let asked = self.client.pull_manifest_raw(reference, &self.auth, &[MANIFEST]).await;
-            let (body, _) = asked.map_err(|error| answer("reading the manifest of", reference, &error))?;
+            let auth = self.sign_in(reference, RegistryOperation::Pull).await?;
+            let which = reference.digest().or(reference.tag()).unwrap_or("latest");
+            let (path, doing) = (&format!("manifests/{which}"), "reading the manifest of");
+            let body = self.reader.read(Stored { reference, path, doing, most: LARGEST_MANIFEST }, &auth).await?;
             let (manifest, signature) = read_manifest(reference, &body)?;
             let layer = layer_of(reference, &manifest)?;
-            let component = self.fetch(reference, layer).await?;
-            let digest = check_digest(reference, "the component", &component, &layer.digest)?;
+            let named = digest_of(reference, "the component", &layer.digest)?;
+            let component = self.fetch(reference, named, layer.size, &auth).await?;
+            let digest = check_digest(reference, "the component", &component, named)?;
             if let Some(signature) = &signature
                 && signature.digest != digest
             {
@@ -151,30 +159,31 @@ impl Registry {
         .await
     }
 
-    async fn sign_in(&self, reference: &Reference, operation: RegistryOperation) -> Result<(), RegistryError> {
+    /// What opens the registry for this: the token that it gave, if it gives any.
+    async fn sign_in(
+        &self,
+        reference: &Reference,
+        operation: RegistryOperation,
+    ) -> Result<RegistryAuth, RegistryError> {
         let signed_in = self.client.auth(reference, &self.auth, operation).await;
-        signed_in.map(|_| ()).map_err(|error| answer("signing in for", reference, &error))
+        let token = signed_in.map_err(|error| answer("signing in for", reference, &error))?;
+        Ok(token.map_or_else(|| self.auth.clone(), RegistryAuth::Bearer))
     }
 
-    /// The bytes of a layer, never more than it is said to have.
-    async fn fetch(&self, reference: &Reference, layer: &OciDescriptor) -> Result<Vec<u8>, RegistryError> {
-        let said = u64::try_from(layer.size).unwrap_or(0);
-        let doing = "reading the component of";
-        // Only the digest is handed over: addresses elsewhere, which a layer may name, are not followed.
-        let asked = self.client.pull_blob_stream(reference, layer.digest.as_str()).await;
-        let mut stream = asked.map_err(|error| answer(doing, reference, &error))?;
-        let mut bytes = Vec::new();
-        let broken = |error: std::io::Error| RegistryError::Answer {
-            doing,
-            reference: reference.to_string(),
-            answer: one_line(&error),
-        };
-        while let Some(part) = stream.try_next().await.map_err(broken)? {
-            bytes.extend_from_slice(&part);
-            if bytes.len() as u64 > said {
-                let what = format!("its component goes on behind the {said} bytes that it is said to have");
-                return Err(RegistryError::NotAPlugin { reference: reference.to_string(), what });
-            }
+    /// The bytes of a layer, never more than it is said to have. Addresses elsewhere, which a layer may name, are not followed.
+    async fn fetch(
+        &self,
+        reference: &Reference,
+        digest: Digest,
+        size: i64,
+        auth: &RegistryAuth,
+    ) -> Result<Vec<u8>, RegistryError> {
+        let most = usize::try_from(size).unwrap_or(0);
+        let (path, doing) = (&format!("blobs/{digest}"), "reading the component of");
+        let bytes = self.reader.read(Stored { reference, path, doing, most }, auth).await?;
+        if bytes.len() > most {
+            let what = format!("its component goes on behind the {most} bytes that it is said to have");
+            return Err(not_a_plugin(reference, what));
         }
         Ok(bytes)
     }

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 pub use signature::{Damage, SIGNED_NAME, Signature};
 
-use super::place::place;
+use super::place::{place, remove};
 use crate::config::model::{self, Name};
 use crate::digest::Digest;
 use crate::key::{KeyId, PublicKey};
@@ -143,15 +143,15 @@ pub fn signature_of(component: &Path, digest: Digest) -> Result<Option<Signature
 
 /// Puts a component and its signature in place. The component comes last: whoever looks at it because it is new finds its
 /// signature. Without one that came along, one that is there stays if it is for this file, and goes if it is for the one before.
+///
+/// The power may be cut between the two. Then the component before stands beside the signature of the new one, or beside none: where
+/// signatures are required it is refused by name, and nothing else runs in its place. Installing again mends it.
 pub fn install(component: &Path, bytes: &[u8], signature: Option<&Signature>) -> std::io::Result<()> {
     let beside = signature_file(component);
     match signature {
         Some(signature) => write_signature(&beside, &signature.to_string())?,
         None if matches!(signature_of(component, Digest::of(bytes)), Ok(Some(_))) => {}
-        None => match std::fs::remove_file(&beside) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        },
+        None => remove(&beside)?,
     }
     place(component, bytes)
 }
@@ -165,6 +165,12 @@ pub fn write_signature(file: &Path, text: &str) -> std::io::Result<()> {
 pub fn examine(component: &Path, digest: Digest, keys: &Keys) -> Result<(Signer, Signature), Fault> {
     let file = signature_file(component);
     let Some(signature) = read(&file)? else { return Err(Fault::Unsigned { file }) };
+    let signer = signer_of(&signature, file, digest, keys)?;
+    Ok((signer, signature))
+}
+
+/// Who of these made a signature that stands in this file, or comes from there, for these bytes.
+pub fn signer_of(signature: &Signature, file: PathBuf, digest: Digest, keys: &Keys) -> Result<Signer, Fault> {
     let key = signature.key;
     let Some((name, trusted)) = keys.iter().find(|(_, candidate)| candidate.id() == key) else {
         return Err(Fault::UnknownKey { key });
@@ -177,7 +183,7 @@ pub fn examine(component: &Path, digest: Digest, keys: &Keys) -> Result<(Signer,
         let plugin = format!("{} {}", signature.plugin, signature.version);
         return Err(Fault::OtherFile { file, signer, plugin, digest: signature.digest });
     }
-    Ok((signer, signature))
+    Ok(signer)
 }
 
 /// Whether a hub runs a plugin with this digest. What `[trust]` lets run although nobody answers for it comes back with

@@ -239,6 +239,19 @@ fn a_component_is_put_in_place_with_its_signature_and_never_beside_that_of_anoth
 }
 
 #[test]
+fn what_was_half_installed_when_the_power_was_cut_is_refused_by_name_and_installed_again() {
+    let site = Site::new();
+    let (file, next) = (site.folder.path().join("t.wasm"), b"the next version".as_slice());
+    let signature = Signature::parse(sign(next, &site.vendor).as_bytes()).unwrap();
+
+    write_signature(&signature_file(&file), &signature.to_string()).unwrap();
+    assert!(matches!(site.fault("t.wasm"), Fault::OtherFile { digest, .. } if digest == Digest::of(next)));
+
+    install(&file, next, Some(&signature)).unwrap();
+    assert!(site.judge("t.wasm", None, true).unwrap().is_ok());
+}
+
+#[test]
 fn a_name_that_would_break_a_line_is_not_signed() {
     let site = Site::new();
     let make = |name: &str| Signature::make(name, "1", Digest::of(b""), Timestamp(0), &site.vendor);

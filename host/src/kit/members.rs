@@ -1,8 +1,10 @@
-//! Which members of an instrument and of a step belong to which kind of link.
+//! Which members of an instrument and of a step belong to which kind of link, and whether their frames say what was meant.
 //!
 //! Invariant: what a case says is played or refused. What is passed over lets a case pass that checks nothing.
 
 use crate::kit::case::{Instrument, Step};
+use crate::simulator::scripted::frame::unknown_name;
+use crate::simulator::scripted::line::Answer;
 
 /// Links that show what a member says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +31,14 @@ pub(super) fn misplaced(kind: &str, instrument: &Instrument, steps: &[Step]) -> 
             ));
         }
     }
+    if let Some(name) = unnamed(&instrument.answers, &instrument.greeting) {
+        return Some(format!("[instrument] {name}"));
+    }
     for (number, step) in (1..).zip(steps) {
+        let unnamed = unnamed(&step.answers, &step.push).or_else(|| unnamed(&step.exchange, &[]));
+        if let Some(name) = unnamed {
+            return Some(format!("step {number}: {name}"));
+        }
         for (name, on, _) in of_step(step).into_iter().filter(|(.., is_there)| *is_there) {
             if !on.belongs_to(kind) {
                 return Some(format!("step {number}: {name} belongs to another kind of link than {kind}"));
@@ -42,6 +51,15 @@ pub(super) fn misplaced(kind: &str, instrument: &Instrument, steps: &[Step]) -> 
         }
     }
     None
+}
+
+/// What is no byte and looks like the name of one.
+fn unnamed(answers: &[Answer], frames: &[String]) -> Option<String> {
+    let answers = answers.iter().flat_map(|answer| std::iter::once(&answer.request).chain(&answer.reply));
+    let name = answers.chain(frames).find_map(|text| unknown_name(text))?;
+    Some(format!(
+        "<{name}> is not the name of a byte, as <CR> is; a byte in hexadecimal is <0D>, the sign < itself <3C>"
+    ))
 }
 
 fn of_instrument(instrument: &Instrument) -> [Member; 6] {
@@ -104,6 +122,10 @@ mod tests {
         check("modbus_tcp", "[instrument]\ntrace = 't.jsonl'\n[[step]]", None);
         let beside = "[instrument] registers beside trace: a recorded instrument says what it said then; take out one of the two";
         check("modbus_tcp", &format!("[instrument]\ntrace = 't.jsonl'\n{registers}"), Some(beside));
+        let unnamed = "is not the name of a byte, as <CR> is; a byte in hexadecimal is <0D>, the sign < itself <3C>";
+        let text = "[instrument]\nanswers = [{ request = 'o3<CRR>', reply = ['1<CR>'] }]";
+        check("stream_tcp", text, Some(&format!("[instrument] <CRR> {unnamed}")));
+        check("stream_tcp", "[[step]]\npush = ['<SXT>1']", Some(&format!("step 1: <SXT> {unnamed}")));
         let recorded =
             "step 1: exception: a recorded instrument has frames and no registers; write another case for it";
         check("modbus_tcp", "[instrument]\ntrace = 't.jsonl'\n[[step]]\nexception = 6", Some(recorded));

@@ -291,6 +291,11 @@ pub fn molar_mass(name: &str) -> Option<f64> {
     MOLAR_MASSES.iter().find(|(gas, _)| gas.eq_ignore_ascii_case(name)).map(|(_, mass)| *mass)
 }
 
+/// Whether a unit is known here, and if not, why not.
+pub fn check(code: &str) -> Result<(), UnitError> {
+    find(code).map(drop)
+}
+
 /// What a unit measures; `None` when its code is not known here.
 pub fn kind(code: &str) -> Option<Kind> {
     find(code).ok().map(|unit| unit.dimension.kind())

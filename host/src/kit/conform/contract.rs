@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use super::Trial;
 use super::report::Outcome;
-use crate::pipeline::units::Conversion;
+use crate::pipeline::units;
 use crate::plugin::{self, Failure};
+use crate::reading::Point;
 use crate::time::Timestamp;
 
 /// Time of the memory that is asked for.
@@ -75,10 +76,7 @@ pub(super) async fn points(trial: &Trial<'_>) -> Outcome {
         return outcome;
     }
     let points = actor.points();
-    let unknown = points.iter().filter(|point| !point.unit.is_empty()).filter_map(|point| {
-        let error = Conversion::between(&point.unit, &point.unit, None).err()?;
-        Some(format!("point {}: its unit {:?} is not known to the hub: {error}", point.id, point.unit))
-    });
+    let unknown = points.iter().filter_map(unknown_unit);
     let unnamed = points.iter().filter(|point| point.label.trim().is_empty());
     let unnamed = unnamed.map(|point| format!("point {} has no label", point.id));
     let faults: Vec<String> = unknown.chain(unnamed).collect();
@@ -87,6 +85,12 @@ pub(super) async fn points(trial: &Trial<'_>) -> Outcome {
         points.iter().map(|point| point.id.as_str()).take(6).collect::<Vec<_>>().join(", ")
             + if points.len() > 6 { ", …" } else { "" },
     )
+}
+
+/// What is wrong with the unit of a point. One without a unit is a count or a text.
+fn unknown_unit(point: &Point) -> Option<String> {
+    let error = units::check(&point.unit).err().filter(|_| !point.unit.is_empty())?;
+    Some(format!("point {}: {error}", point.id))
 }
 
 pub(super) async fn commands(trial: &Trial<'_>) -> Outcome {
@@ -196,4 +200,21 @@ pub(super) async fn endurance(trial: &Trial<'_>) -> Outcome {
         ));
     }
     Outcome::of(faults, format!("{} KiB of memory after {polls}", kib(late)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reading::PointKind;
+
+    #[test]
+    fn a_unit_that_the_hub_does_not_know_is_told_with_the_one_that_was_meant() {
+        let told = |unit: &str| {
+            let (id, label) = ("o3".into(), "Ozone".into());
+            unknown_unit(&Point { kind: PointKind::Number, id, label, unit: unit.into() }).unwrap_or_default()
+        };
+        assert_eq!((told("[ppb]").as_str(), told("mg/m3").as_str(), told("").as_str()), ("", "", ""));
+        assert!(told("ppb").contains("[ppb]"), "{}", told("ppb"));
+        assert!(told("ppbb").starts_with("point o3: unit \"ppbb\" is not known"), "{}", told("ppbb"));
+    }
 }

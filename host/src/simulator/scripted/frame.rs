@@ -17,6 +17,15 @@ pub fn bytes(text: &str) -> Vec<u8> {
     bytes
 }
 
+/// A name in angle brackets that is none, as in `<CRR>`: it would stand for its characters, and whoever wrote it meant a byte.
+pub fn unknown_name(text: &str) -> Option<&str> {
+    let names = text.split('<').skip(1).filter_map(|rest| Some(rest.split_once('>')?.0));
+    let is_like_one = |name: &&str| {
+        (2..=4).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+    };
+    names.filter(is_like_one).find(|name| byte(name).is_none())
+}
+
 /// Pairs of hexadecimal digits; `None` when they are none.
 pub fn from_hex(text: &str) -> Option<Vec<u8>> {
     let pairs = text.as_bytes().chunks(2);
@@ -45,6 +54,8 @@ mod tests {
             assert_eq!(bytes(&printable(frame)), frame);
         }
         assert_eq!(bytes("<nothing of the kind>"), b"<nothing of the kind>");
+        assert_eq!(unknown_name("<B1>o3<CRR>"), Some("CRR"));
+        assert_eq!(unknown_name("<B1>o3<CR><DC1>, 5 < 6 > 4 <nothing of the kind> <OVERFLOW>"), None);
         assert_eq!((from_hex("00ff"), from_hex("0"), from_hex("zz")), (Some(vec![0, 255]), None, None));
     }
 }

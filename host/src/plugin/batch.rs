@@ -228,6 +228,7 @@ mod tests {
         check("", false);
         check("sample flow", false);
     }
+
     #[test]
     fn no_label_and_no_unit_drives_a_terminal() {
         let check = |label: &str, unit: &str, expected: &str| {

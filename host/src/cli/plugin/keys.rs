@@ -8,6 +8,7 @@ use clap::Subcommand;
 
 use crate::cli::output::say;
 use crate::key::{KeyError, PublicKey, SigningKey};
+use crate::plugin::trust::{Keys, Signer};
 
 /// Commands about keys.
 #[derive(Debug, Clone, Subcommand)]
@@ -57,6 +58,30 @@ fn public_key(file: &Path) -> anyhow::Result<PublicKey> {
         ),
         read => read.context("reading a key"),
     }
+}
+
+/// Keys of the command line, each by the name of its file or by its id.
+pub fn trusted_keys(given: &[String]) -> anyhow::Result<Keys> {
+    let mut keys = Keys::new();
+    for text in given {
+        let key = match PublicKey::from_hex(text) {
+            Some(key) => key,
+            None => PublicKey::read(Path::new(text)).context("neither 64 hexadecimal digits nor a file of a key")?,
+        };
+        let named = PublicKey::from_hex(text).map_or_else(|| text.clone(), |key| key.id().to_string());
+        keys.insert(named, key);
+    }
+    Ok(keys)
+}
+
+/// Whose key it is, to go on from its id; nothing when it has no other name.
+pub fn name_behind_key(signer: &Signer) -> String {
+    if signer.name == signer.key.to_string() { String::new() } else { format!(" of {}", signer.name) }
+}
+
+/// Names of the keys, for a sentence.
+pub fn names(keys: &Keys) -> String {
+    keys.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use clap::Args;
 use oci_client::Reference;
 
 use super::access::Options;
-use super::verify::{given, name_behind_key};
+use super::keys::{name_behind_key, names, trusted_keys};
 use crate::cli::output::say;
 use crate::digest::Digest;
 use crate::plugin::registry::{self, Pulled};
@@ -33,7 +33,7 @@ pub struct Arguments {
 pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { reference, to, trusted, access } = arguments;
     let reference = registry::reference(&reference)?;
-    let keys = given(&trusted)?;
+    let keys = trusted_keys(&trusted)?;
     if !to.is_dir() {
         bail!("{} is not a folder", to.display());
     }
@@ -75,8 +75,7 @@ fn judge(
         Some(Err(fault)) => fault.to_string(),
         None => String::from("came without a signature"),
     };
-    let names: Vec<_> = keys.keys().map(String::as_str).collect();
-    bail!("{reference}, {digest}, {fault}; trusted: {}; nothing was placed", names.join(", "))
+    bail!("{reference}, {digest}, {fault}; trusted: {}; nothing was placed", names(keys))
 }
 
 /// The reference without tag and digest.

@@ -5,15 +5,15 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::Args;
 
+use super::keys::{name_behind_key, names, trusted_keys};
 use crate::cli::output::say;
 use crate::cli::run::load;
 use crate::config::model::{self, Config, Loading};
 use crate::digest::Digest;
-use crate::key::PublicKey;
-use crate::plugin::trust::{self, Keys, Signer};
+use crate::plugin::trust;
 
 /// Arguments of `tutin plugin verify`.
 #[derive(Debug, Clone, Args)]
@@ -33,7 +33,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { file, trusted, config } = arguments;
     let digest = Digest::of(&crate::plugin::read_file(&file, Loading::LARGEST_FILE)?);
     let keys = if config.is_empty() {
-        given(&trusted)?
+        trusted_keys(&trusted)?
     } else {
         let Some(config) = load(&config) else { return Ok(ExitCode::FAILURE) };
         if let Some((name, pinned)) = other_pin(&config, &file, digest) {
@@ -52,29 +52,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Err(fault) => {
-            let names: Vec<_> = keys.keys().map(String::as_str).collect();
-            bail!("{}, {digest}, {fault}; trusted: {}", file.display(), names.join(", "))
+            bail!("{}, {digest}, {fault}; trusted: {}", file.display(), names(&keys))
         }
     }
-}
-
-/// Keys of the command line, each by the name of its file or by its id.
-pub fn given(trusted: &[String]) -> anyhow::Result<Keys> {
-    let mut keys = Keys::new();
-    for text in trusted {
-        let key = match PublicKey::from_hex(text) {
-            Some(key) => key,
-            None => PublicKey::read(Path::new(text)).context("neither 64 hexadecimal digits nor a file of a key")?,
-        };
-        let named = PublicKey::from_hex(text).map_or_else(|| text.clone(), |key| key.id().to_string());
-        keys.insert(named, key);
-    }
-    Ok(keys)
-}
-
-/// Whose key it is, to go on from its id; nothing when it has no other name.
-pub fn name_behind_key(signer: &Signer) -> String {
-    if signer.name == signer.key.to_string() { String::new() } else { format!(" of {}", signer.name) }
 }
 
 /// The plugin of the configuration that is this file and is pinned to another digest.

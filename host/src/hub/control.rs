@@ -4,7 +4,6 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -12,14 +11,14 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, Lines};
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
 use super::Hub;
 use super::error::ControlError;
 use crate::average::Average;
-use crate::capability::wire::{Direction, TracedFrame};
+use crate::capability::wire::{self, Direction, TracedFrame};
 use crate::journal::{Event, Journal, JournalError, Release, Resend};
 use crate::time::Timestamp;
 
@@ -85,7 +84,7 @@ pub enum Answer {
     /// One sentence.
     Text(String),
     /// One sentence, and then frames as they go over the link.
-    Frames(String, broadcast::Receiver<Arc<TracedFrame>>),
+    Frames(String, wire::Frames),
 }
 
 /// A request on its way to the hub.

@@ -1,17 +1,16 @@
 //! Messages that the hub has sent to a broker, counted as they leave: which of them the broker has read is only known by comparing.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::TryRecvError;
 
-use crate::capability::wire::{Direction, Trace, TracedFrame};
+use crate::capability::wire::{Direction, Frames, Trace};
 
 /// What a message is shown as.
 const PUBLISH: &str = "PUBLISH ";
 
 /// The count of one connection, from its first frame on.
-pub struct Outgoing(Mutex<(Receiver<Arc<TracedFrame>>, u64)>);
+pub struct Outgoing(Mutex<(Frames, u64)>);
 
 impl Outgoing {
     /// Counts from now on.

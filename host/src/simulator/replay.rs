@@ -2,7 +2,8 @@
 //!
 //! A request is known by its bytes, those of a Modbus TCP transaction number left aside, which the answer takes over. The same request is
 //! answered with its answers in turn, from the first again after the last. What the device sent unasked it sends again after a connection is
-//! made, with the pauses that it had. A request that is not in the trace is not answered.
+//! made, with the pauses that it had. A request that is not in the trace is not answered, and one that the end of the trace cuts off is
+//! answered as it was before.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use crate::capability::wire::{Direction, TracedFrame};
 use crate::notation::hex;
 use crate::simulator::StartError;
 use crate::simulator::scripted::frame::from_hex;
-use crate::simulator::scripted::line::{Exchange, Line, Open};
+use crate::simulator::scripted::line::{Exchange, Line, Open, is_same};
 use crate::time::Timestamp;
 
 /// Longest pause that is played as it was.
@@ -100,6 +101,12 @@ impl Script {
                 (Direction::State, _) => {}
             }
         }
+        let is_cut_off = |request: &Vec<u8>| {
+            let before = &script.exchanges;
+            answer.is_empty()
+                && before.iter().any(|exchange| is_same(&exchange.request, request) && !exchange.reply.is_empty())
+        };
+        let asked = asked.filter(|request| !is_cut_off(request));
         script.note(asked, answer);
         script
     }
@@ -216,6 +223,23 @@ mod tests {
         let exchange = script.exchanges.first().map(|exchange| (&exchange.request[..], &exchange.reply[..]));
         assert_eq!(exchange, Some((&b"\x82no\r"[..], &b"no 1.0 ppb\r"[..])));
         assert_eq!(script.size(), (1, 2));
+    }
+
+    #[test]
+    fn a_question_at_the_very_end_is_not_taken_for_one_without_an_answer() {
+        let ask = |transaction, count| vec![0, transaction, 0, 0, 0, 6, 1, 4, 0, 0, 0, count];
+        let reply = |transaction| vec![0, transaction, 0, 0, 0, 3, 1, 0x84, 2];
+        let replies = |last| {
+            let script = Script::of(vec![
+                (at(0), Direction::Out, ask(1, 8)),
+                (at(1), Direction::In, reply(1)),
+                (at(2), Direction::Out, ask(2, 9)),
+                (at(3), Direction::Out, last),
+            ]);
+            script.exchanges.into_iter().map(|exchange| exchange.reply).collect::<Vec<_>>()
+        };
+        assert_eq!(replies(ask(3, 8)), [reply(1), vec![]], "it was answered before");
+        assert_eq!(replies(ask(3, 9)), [reply(1), vec![], vec![]], "it never was");
     }
 
     #[test]

@@ -86,7 +86,7 @@ impl Line {
             open: Mutex::new(open),
             units: StdMutex::default(),
             reporter: Reporter::new(name, place),
-            trace: Trace::new(name),
+            trace: Trace::of_answers(name),
             plug,
         }
     }

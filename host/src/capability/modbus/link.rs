@@ -54,7 +54,7 @@ impl Connection {
 
     /// No connection at all: the function is given the unit and the request.
     pub fn memory(name: &str, answer: impl Fn(u8, &Request<'_>) -> Response + Send + Sync + 'static) -> Self {
-        let (reporter, trace) = (Reporter::new(name, "memory"), Trace::new(name));
+        let (reporter, trace) = (Reporter::new(name, "memory"), Trace::of_answers(name));
         Connection::Memory(Memory { answer: Box::new(answer), reporter, trace })
     }
 

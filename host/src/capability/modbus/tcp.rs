@@ -44,7 +44,7 @@ impl Tcp {
         let line =
             Mutex::new(Line { context: None, backoff: Backoff::new(settings.reconnect), silent: BTreeMap::new() });
         let reporter = Reporter::new(name, settings.peer.address.clone());
-        Tcp { settings, line, reporter, trace: Arc::new(Trace::new(name)), plug }
+        Tcp { settings, line, reporter, trace: Arc::new(Trace::of_answers(name)), plug }
     }
 
     pub(super) fn reporter(&self) -> &Reporter {

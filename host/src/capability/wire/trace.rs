@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
 use crate::notation::hex;
 use crate::time::Timestamp;
@@ -44,22 +45,45 @@ pub struct TracedFrame {
     pub text: String,
 }
 
+/// What may come over a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Speech {
+    /// Answers to questions of the hub, and nothing else.
+    Answers,
+    /// Anything at any time.
+    Free,
+}
+
 /// The frames of one link.
 #[derive(Debug)]
 pub struct Trace {
     link: String,
+    speech: Speech,
     frames: broadcast::Sender<Arc<TracedFrame>>,
 }
 
+/// The frames of one link, for one who watches it.
+#[derive(Debug)]
+pub struct Frames {
+    frames: broadcast::Receiver<Arc<TracedFrame>>,
+    /// What comes is the end of an answer whose question was not seen.
+    is_within_answer: bool,
+}
+
 impl Trace {
-    /// Of a link that nobody watches yet.
+    /// Of a link over which anything may come at any time.
     pub fn new(link: &str) -> Self {
-        Trace { link: link.into(), frames: broadcast::Sender::new(BEHIND) }
+        Trace { link: link.into(), speech: Speech::Free, frames: broadcast::Sender::new(BEHIND) }
     }
 
-    /// From now on.
-    pub fn watch(&self) -> broadcast::Receiver<Arc<TracedFrame>> {
-        self.frames.subscribe()
+    /// Of a link over which nothing comes that was not asked for.
+    pub fn of_answers(link: &str) -> Self {
+        Trace { speech: Speech::Answers, ..Trace::new(link) }
+    }
+
+    /// From now on; where only answers come, from the next question on.
+    pub fn watch(&self) -> Frames {
+        Frames { frames: self.frames.subscribe(), is_within_answer: self.speech == Speech::Answers }
     }
 
     /// Shows a frame to whoever watches; what it means is only worked out then.
@@ -70,6 +94,33 @@ impl Trace {
         let (at, link, hex) = (Timestamp::now(), self.link.clone(), hex(bytes.get(..LONGEST).unwrap_or(bytes)));
         // Whoever watched may have gone.
         let _ = self.frames.send(Arc::new(TracedFrame { at, link, direction, hex, text: meaning() }));
+    }
+}
+
+impl Frames {
+    /// The next frame. Cancel safe.
+    pub async fn recv(&mut self) -> Result<Arc<TracedFrame>, RecvError> {
+        loop {
+            let frame = self.frames.recv().await?;
+            if self.is_shown(&frame) {
+                return Ok(frame);
+            }
+        }
+    }
+
+    /// The next frame that is there already.
+    pub fn try_recv(&mut self) -> Result<Arc<TracedFrame>, TryRecvError> {
+        loop {
+            let frame = self.frames.try_recv()?;
+            if self.is_shown(&frame) {
+                return Ok(frame);
+            }
+        }
+    }
+
+    fn is_shown(&mut self, frame: &TracedFrame) -> bool {
+        self.is_within_answer &= frame.direction == Direction::In;
+        !self.is_within_answer
     }
 }
 
@@ -109,5 +160,18 @@ mod tests {
         trace.show(Direction::In, b"\x01", || "one".into());
         let frame = frames.try_recv().unwrap();
         assert_eq!((frame.direction, frame.hex.as_str(), frame.text.as_str()), (Direction::In, "01", "one"));
+    }
+
+    #[test]
+    fn an_answer_whose_question_was_not_seen_is_not_shown() {
+        let seen = |trace: Trace| {
+            let mut frames = trace.watch();
+            for (direction, byte) in [(Direction::In, 1), (Direction::In, 2), (Direction::Out, 3), (Direction::In, 4)] {
+                trace.show(direction, &[byte], String::new);
+            }
+            std::iter::from_fn(|| frames.try_recv().ok()).map(|frame| frame.hex.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(seen(Trace::of_answers("line-a")), ["03", "04"]);
+        assert_eq!(seen(Trace::new("line-a")), ["01", "02", "03", "04"]);
     }
 }

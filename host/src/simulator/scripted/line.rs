@@ -321,6 +321,11 @@ impl Script {
     }
 }
 
+/// Whether two requests ask the same.
+pub fn is_same(one: &[u8], other: &[u8]) -> bool {
+    key(one) == key(other)
+}
+
 /// What a request is known by: of Modbus TCP all but the number of its transaction.
 fn key(request: &[u8]) -> Vec<u8> {
     request.get(if is_modbus_tcp(request) { 2 } else { 0 }..).unwrap_or_default().to_vec()

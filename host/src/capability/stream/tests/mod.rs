@@ -142,7 +142,7 @@ fn link_connection(link: &Link) -> &Connection {
     link.connection()
 }
 
-fn link_trace(link: &Link) -> tokio::sync::broadcast::Receiver<Arc<crate::capability::wire::TracedFrame>> {
+fn link_trace(link: &Link) -> crate::capability::wire::Frames {
     link.connection().trace().watch()
 }
 

@@ -22,6 +22,11 @@ pub fn unhex(text: &str) -> Option<Vec<u8>> {
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect()
 }
 
+/// A number of things, for people: `1 case`, `2 cases`. Of nouns whose plural is theirs and an s.
+pub fn counted(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
 /// Appends the shortest digits that read back as the same bits; `null` for what JSON cannot say.
 pub fn write_json_number(number: f64, out: &mut Vec<u8>) {
     // Neither writing to memory nor a number can fail; a NaN or an infinity is written as `null`.

@@ -159,7 +159,7 @@ fn any_text_may_stand_for_dots_and_nothing_else() {
         ("first  0.52 s  FAILED", "first  … s  passed", false),
         ("made /somewhere/ozone-meter", "made …ozone-meter", true),
         ("made /somewhere/ozone-meter/", "made …ozone-meter", false),
-        ("1 cases, 0 failed", "1 cases, 0 failed", true),
+        ("1 case, 0 failed", "1 case, 0 failed", true),
         ("11 cases, 0 failed", "1 cases, 0 failed", false),
         ("in 3 s", "in …", true),
     ] {

@@ -1,11 +1,9 @@
-//! An integrator tries a driver beside a real instrument, keeps what the instrument said, and plays it back, without a hub's configuration.
+//! An integrator tries a driver beside a real instrument, without a hub's configuration.
 
 use std::fs;
 use std::net::TcpListener;
 
-use crate::support::configuration::{t200, with_plugin};
-use crate::support::hub::{Said, Site, plugin};
-use crate::support::journal;
+use crate::support::hub::{Site, plugin};
 use crate::support::pymodbus::Pymodbus;
 use crate::support::t200::{self as instrument, NO2_R1, value_at};
 
@@ -101,94 +99,4 @@ fn a_component_that_is_built_anew_is_taken_up_and_a_broken_one_is_not() {
     let before = running.lines().count();
     running.wait_for_after(before, "readings of the new one", |line| line.contains("no2_r1"));
     assert!(running.interrupt().success());
-}
-
-#[test]
-fn a_trace_of_a_running_hub_becomes_a_case_that_passes_and_that_notices_a_change() {
-    let site = traced();
-
-    let case = "mine/cases/north";
-    let recorded = record(&site, "t.jsonl", case);
-    assert!(recorded.success && recorded.text.contains("\"point\":\"no2_r1\""), "{}", recorded.text);
-    let driver = plugin("teledyne-t");
-    let driver = driver.to_str().unwrap();
-    let test = || site.said(&["plugin", "test", "mine", "--plugin", driver]);
-    let passed = test();
-    assert!(passed.success && passed.text.contains("1 cases, 0 failed"), "{}", passed.text);
-    let options_of_a_hub = [("TUTIN__DEVICES__DEVICE__UNIT", "9"), ("TUTIN__LINKS__LINK__TIMEOUT", "no time")];
-    let passed = site.said_with(&options_of_a_hub, &["plugin", "test", "mine", "--plugin", driver]);
-    assert!(passed.success, "{}", passed.text);
-
-    let again = record(&site, "t.jsonl", case);
-    assert!(!again.success && again.text.contains("is there already"), "{}", again.text);
-    let file = format!("{case}/expected.jsonl");
-    fs::write(site.path(&file), site.read(&file).replacen("\"valid\"", "\"fault\"", 1)).unwrap();
-    let failed = test();
-    assert!(
-        !failed.success && failed.text.contains("- {\"step\":1") && failed.text.contains("+ {\"step\":1"),
-        "{}",
-        failed.text
-    );
-    let blessed = site.said(&["plugin", "test", "mine", "--plugin", driver, "--bless"]);
-    assert!(blessed.success && test().success, "{}", blessed.text);
-}
-
-#[test]
-fn no_case_is_made_of_nothing_but_failures() {
-    let site = traced();
-    let check = |trace: &str, expected: &str| {
-        let said = record(&site, trace, "mine/cases/north");
-        assert!(!said.success && said.text.contains(expected), "{expected:?} is not in {}", said.text);
-        assert!(!site.path("mine/cases/north").exists(), "what was begun is left");
-    };
-
-    let trace = site.read("t.jsonl");
-    let silent: Vec<&str> = trace.lines().filter(|line| line.contains("\"out\"")).take(8).collect();
-    fs::write(site.path("silent.jsonl"), silent.join("\n")).unwrap();
-    check("silent.jsonl", "not one sample came of ");
-
-    site.configure(&site.read("tutin.toml").replace("model = \"T200\"", ""));
-    check("t.jsonl", "missing field `model`");
-}
-
-#[test]
-fn what_another_device_on_the_line_said_is_not_in_the_case() {
-    let site = traced();
-    let ask_of_unit_9 = "000100000006090300000001";
-    let other =
-        format!(r#"{{"at":"2026-11-01T00:00:00Z","link":"l","direction":"out","hex":"{ask_of_unit_9}","text":""}}"#);
-    let trace = site.read("t.jsonl");
-    let mut lines: Vec<&str> = trace.lines().collect();
-    let at = lines.iter().rposition(|line| line.contains("\"out\"")).unwrap();
-    lines.insert(at, &other);
-    fs::write(site.path("shared.jsonl"), lines.join("\n")).unwrap();
-
-    let alone = record(&site, "t.jsonl", "mine/cases/alone");
-    let shared = record(&site, "shared.jsonl", "mine/cases/shared");
-
-    assert!(alone.success && !alone.text.contains("not in the case"), "{}", alone.text);
-    assert!(shared.success && shared.text.contains("1 exchanges of the trace are not in the case"), "{}", shared.text);
-    for file in ["case.toml", "expected.jsonl"] {
-        let of = |case: &str| site.read(&format!("mine/cases/{case}/{file}"));
-        assert_eq!(of("shared"), of("alone"), "{file}");
-    }
-    assert!(!site.read("mine/cases/shared/trace.jsonl").contains(ask_of_unit_9));
-}
-
-/// A site whose hub read a T200 for two seconds, with what went over the link in `t.jsonl`.
-fn traced() -> Site {
-    let peer = Pymodbus::start(instrument::map());
-    let site = Site::new(&(with_plugin("teledyne-t") + &t200("no2-north", &peer.address())));
-    let mut hub = site.run();
-    hub.wait_until("readings", || !journal::polls(&site, "no2-north").is_empty());
-    assert!(site.said(&["trace", "--config", "tutin.toml", "no2-north", "--to", "t.jsonl", "--for", "2s"]).success);
-    assert!(hub.interrupt().success());
-    site
-}
-
-/// What comes of making a case of a trace of that site.
-fn record(site: &Site, trace: &str, case: &str) -> Said {
-    let driver = plugin("teledyne-t");
-    let of = ["--config", "tutin.toml", "--device", "no2-north", "--plugin", driver.to_str().unwrap()];
-    site.said(&[&["plugin", "record", trace, case], &of[..]].concat())
 }

@@ -23,4 +23,5 @@ mod subscriptions_lose_nothing;
 mod values_are_kept_bit_for_bit;
 mod what_was_kept_can_be_shown;
 mod what_was_missed_is_fetched;
+mod what_was_seen_becomes_a_case;
 mod wrong_maps_are_told;

@@ -23,7 +23,7 @@ pub struct Arguments {
     config: Vec<PathBuf>,
     /// The device, as in `[devices.NAME]`.
     device: String,
-    /// File to write the frames to, one JSON object a line; `tutin simulate replay FILE` plays them back. Without it they are shown.
+    /// New file to write the frames to, one JSON object a line; `tutin simulate replay FILE` plays them back. Without it they are shown.
     #[arg(long, value_name = "FILE")]
     to: Option<PathBuf>,
     /// How long; without it until Ctrl-C.
@@ -43,7 +43,9 @@ pub async fn run(arguments: Arguments, shutdown: CancellationToken) -> anyhow::R
     let mut file = match &arguments.to {
         None => None,
         Some(path) => {
-            let created = std::fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+            let created = std::fs::File::create_new(path);
+            let created =
+                created.with_context(|| format!("cannot write {}, which must not be there yet", path.display()))?;
             Some(std::io::BufWriter::new(created))
         }
     };
@@ -109,6 +111,7 @@ mod tests {
             direction: Direction::Out,
             hex: "0284".into(),
             text: "unit 2: read".into(),
+            content: None,
         };
         assert_eq!(line(&frame), "01:01:01 -> 02 84  unit 2: read");
         let state = TracedFrame { direction: Direction::State, hex: String::new(), text: "closed".into(), ..frame };

@@ -196,7 +196,8 @@ async fn serve(stream: UnixStream, ask: &mpsc::Sender<Asked>) -> std::io::Result
             Err(RecvError::Lagged(count)) => {
                 let text = format!("{count} frames were not shown: whoever watches is too slow");
                 let (at, link, hex) = (Timestamp::now(), String::new(), String::new());
-                write_line(&mut write, &TracedFrame { at, link, direction: Direction::State, hex, text }).await?;
+                let frame = TracedFrame { at, link, direction: Direction::State, hex, text, content: None };
+                write_line(&mut write, &frame).await?;
             }
             Err(RecvError::Closed) => return Ok(()),
         }

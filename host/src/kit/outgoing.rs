@@ -40,15 +40,15 @@ mod tests {
     #[test]
     fn only_messages_that_leave_count() {
         let trace = Trace::new("broker");
-        trace.show(Direction::Out, b"", || "PUBLISH 1 before anybody counted".into());
+        trace.show(Direction::Out, b"", || String::from("PUBLISH 1 before anybody counted"));
         let outgoing = Outgoing::new(&trace);
         for (direction, text) in
             [(Direction::Out, "PUBLISH 1"), (Direction::In, "PUBLISH 2"), (Direction::Out, "PUBACK 2")]
         {
-            trace.show(direction, b"", || text.into());
+            trace.show(direction, b"", || text.to_owned());
         }
         assert_eq!((outgoing.count(), outgoing.count()), (1, 1));
-        trace.show(Direction::Out, b"", || "PUBLISH 3".into());
+        trace.show(Direction::Out, b"", || String::from("PUBLISH 3"));
         assert_eq!(outgoing.count(), 2);
     }
 }

@@ -21,6 +21,7 @@ use super::pace::Paced;
 use super::schedule::Schedule;
 use super::swap::{Swap, Trial, Understudy, ready};
 use crate::capability::Link;
+use crate::notation::counted;
 use crate::reading::{DeviceCatalog, PollSet};
 
 /// Pause before the first restart; it doubles up to [`LONGEST_PAUSE`].
@@ -216,7 +217,7 @@ impl<O: Outlet> Task<O> {
             }
         }
         let catalog = &opened.catalog;
-        info!(device = &*self.spec.name, "started: {}, {} points", catalog.plugin, catalog.points.len());
+        info!(device = &*self.spec.name, "started: {}, {}", catalog.plugin, counted(catalog.points.len(), "point"));
         self.started_at = Instant::now();
         self.catalog = Some(Arc::clone(catalog));
         self.opened = Some(opened);

@@ -11,6 +11,7 @@ use super::device::{Outlet, Phase, Task};
 use super::instance::{CallError, Failure};
 use super::opening::{DeviceSpec, OpenError, Opened, Polled};
 use crate::capability::Link;
+use crate::notation::counted;
 use crate::reading::{DeviceCatalog, InstrumentState, PollSet};
 use crate::time::Timestamp;
 
@@ -42,7 +43,7 @@ pub(super) async fn ask(opened: &mut Opened, spec: &DeviceSpec) -> Result<Polled
         Ok(Ok(polled)) => Ok(polled),
     };
     if !Arc::ptr_eq(&before, &opened.catalog) {
-        info!(device = &*spec.name, "{} points now", opened.catalog.points.len());
+        info!(device = &*spec.name, "{} now", counted(opened.catalog.points.len(), "point"));
     }
     polled
 }

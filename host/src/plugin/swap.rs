@@ -20,6 +20,7 @@ use super::opening::{DeviceSpec, OpenError, Opened, open};
 use super::polling::{Fault, MORE, ask};
 use crate::capability::Link;
 use crate::capability::wire::Memory;
+use crate::notation::counted;
 use crate::reading::PollSet;
 use crate::status::InstrumentState;
 use crate::time::Timestamp;
@@ -135,7 +136,7 @@ impl<O: Outlet> Task<O> {
         self.schedule.change(&self.spec.name, self.spec.interval, Instant::now());
         self.backfill.reach(self.spec.backfill);
         let catalog = &newcomer.catalog;
-        info!(device = &*self.spec.name, "goes over to {}, {} points", catalog.plugin, catalog.points.len());
+        info!(device = &*self.spec.name, "goes over to {}, {}", catalog.plugin, counted(catalog.points.len(), "point"));
         self.catalog = Some(catalog.clone());
         self.opened = Some(newcomer);
         let (status, falls) = (self.status.borrow().clone(), std::mem::take(&mut self.falls));

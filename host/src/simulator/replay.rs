@@ -13,9 +13,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::capability::wire::{Direction, TracedFrame};
-use crate::notation::hex;
+use crate::notation::{hex, unhex};
 use crate::simulator::StartError;
-use crate::simulator::scripted::frame::from_hex;
 use crate::simulator::scripted::line::{Exchange, Line, Open, is_same};
 use crate::time::Timestamp;
 
@@ -46,6 +45,12 @@ pub enum ScriptError {
         /// What is wrong with it.
         reason: String,
     },
+    /// It is of a broker or a server.
+    #[error("{}: this is no instrument on a line; make a case of it with tutin plugin record, and play that with tutin simulate case", path.display())]
+    NoLine {
+        /// Which file.
+        path: PathBuf,
+    },
     /// It has no bytes to play.
     #[error("{}: nothing in it can be played: its link shows no bytes", path.display())]
     NoBytes {
@@ -73,7 +78,11 @@ pub struct Replayed {
 impl Script {
     /// Reads a file that `tutin trace` wrote.
     pub fn read(path: &Path) -> Result<Self, ScriptError> {
-        let frames = frames(path)?.into_iter().map(|(frame, bytes)| (frame.at, frame.direction, bytes));
+        let frames = frames(path)?;
+        if frames.iter().any(|(frame, _)| frame.content.is_some()) {
+            return Err(ScriptError::NoLine { path: path.to_owned() });
+        }
+        let frames = frames.into_iter().map(|(frame, bytes)| (frame.at, frame.direction, bytes));
         let script = Script::of(frames.filter(|(.., bytes)| !bytes.is_empty()).collect());
         if script.exchanges.is_empty() && script.pushed.is_empty() {
             return Err(ScriptError::NoBytes { path: path.to_owned() });
@@ -165,13 +174,13 @@ pub fn without(path: &Path, is_left_out: impl Fn(&[u8]) -> bool) -> Result<(Stri
 }
 
 /// The frames of a file that `tutin trace` wrote, each with its bytes.
-fn frames(path: &Path) -> Result<Vec<(TracedFrame, Vec<u8>)>, ScriptError> {
+pub fn frames(path: &Path) -> Result<Vec<(TracedFrame, Vec<u8>)>, ScriptError> {
     let text = std::fs::read_to_string(path).map_err(|source| ScriptError::File { path: path.to_owned(), source })?;
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let frame = |(number, line): (usize, &str)| {
         let wrong = |reason: String| ScriptError::Line { path: path.to_owned(), line: number + 1, reason };
         let frame: TracedFrame = serde_json::from_str(line).map_err(|error| wrong(error.to_string()))?;
-        let bytes = from_hex(&frame.hex).ok_or_else(|| wrong("hex is no hexadecimal text".into()))?;
+        let bytes = unhex(&frame.hex).ok_or_else(|| wrong("hex is no hexadecimal text".into()))?;
         Ok::<_, ScriptError>((frame, bytes))
     };
     lines.map(frame).collect()

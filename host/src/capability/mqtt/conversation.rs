@@ -261,8 +261,10 @@ impl<'a> Conversation<'a> {
     }
 
     fn handle(&mut self, packet: Incoming) -> Result<(), String> {
-        let payload = if let Incoming::Publish(publish) = &packet { publish.payload.clone() } else { Bytes::new() };
-        self.session.trace.show(Direction::In, &payload, || packet.meaning());
+        match &packet {
+            Incoming::Publish(publish) => self.session.trace.show(Direction::In, &publish.payload, || publish.shown()),
+            other => self.session.trace.show(Direction::In, b"", || other.meaning()),
+        }
         match packet {
             Incoming::Publish(publish) => self.deliver(publish)?,
             Incoming::PubRel { packet } => {
@@ -378,8 +380,10 @@ impl<'a> Conversation<'a> {
     }
 
     fn send(&mut self, packet: Outgoing) -> Result<(), String> {
-        let payload = if let Outgoing::Publish(publish) = &packet { publish.payload.clone() } else { Bytes::new() };
-        self.session.trace.show(Direction::Out, &payload, || packet.meaning());
+        match &packet {
+            Outgoing::Publish(publish) => self.session.trace.show(Direction::Out, &publish.payload, || publish.shown()),
+            other => self.session.trace.show(Direction::Out, b"", || other.meaning()),
+        }
         packet::write(self.session.settings.version, packet, &mut self.out)
     }
 

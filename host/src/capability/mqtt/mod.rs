@@ -45,6 +45,7 @@ mod tests;
 
 pub use error::MqttError;
 pub use link::{Connection, Link};
+pub use topic::matches;
 
 #[expect(missing_docs, reason = "generated from wit/mqtt")]
 pub mod bindings {

@@ -41,7 +41,7 @@ fn check_text(text: &str) -> Result<(), String> {
 }
 
 /// Whether a message of this topic is one of this filter.
-pub(super) fn matches(filter: &str, topic: &str) -> bool {
+pub fn matches(filter: &str, topic: &str) -> bool {
     lies_within(topic, filter)
 }
 

@@ -12,4 +12,4 @@ pub use dial::{DialError, Io, dial_serial, dial_tcp};
 pub use inbox::{Inbox, Taken};
 pub use role::{Memory, NOT_YET, Role};
 pub use state::{ConnectionState, Reporter};
-pub use trace::{CONTROL, Direction, Frames, Trace, TracedFrame, printable};
+pub use trace::{CONTROL, Content, Direction, Frames, MessageHead, Shown, Trace, TracedFrame, printable};

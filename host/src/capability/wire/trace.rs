@@ -31,7 +31,7 @@ pub enum Direction {
 }
 
 /// One frame, as it is shown and as it is written to a file: one JSON object a line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TracedFrame {
     /// When.
     pub at: Timestamp,
@@ -43,6 +43,57 @@ pub struct TracedFrame {
     pub hex: String,
     /// What it means.
     pub text: String,
+    /// What of it its bytes do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<Content>,
+}
+
+/// What a frame carries besides its bytes, where a playback must know it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Content {
+    /// A message of MQTT. Its payload is the frame's bytes.
+    Message(MessageHead),
+}
+
+/// A message of MQTT without its payload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageHead {
+    /// Its topic.
+    pub topic: String,
+    /// Quality of service, 0 to 2.
+    pub qos: u8,
+    /// Whether the broker had kept it from before.
+    pub retained: bool,
+    /// Whether it was sent before, perhaps.
+    pub again: bool,
+    /// Bytes of its payload; of a long one the frame shows the first.
+    pub length: usize,
+}
+
+/// What is shown of a frame besides its bytes.
+#[derive(Debug)]
+pub struct Shown {
+    text: String,
+    content: Option<Content>,
+}
+
+impl Shown {
+    /// Words alone.
+    pub fn words(text: String) -> Self {
+        Shown { text, content: None }
+    }
+
+    /// Words, and what the bytes do not say.
+    pub fn with(text: String, content: Content) -> Self {
+        Shown { text, content: Some(content) }
+    }
+}
+
+impl From<String> for Shown {
+    fn from(text: String) -> Self {
+        Shown::words(text)
+    }
 }
 
 /// What may come over a link.
@@ -87,13 +138,14 @@ impl Trace {
     }
 
     /// Shows a frame to whoever watches; what it means is only worked out then.
-    pub fn show(&self, direction: Direction, bytes: &[u8], meaning: impl FnOnce() -> String) {
+    pub fn show<S: Into<Shown>>(&self, direction: Direction, bytes: &[u8], meaning: impl FnOnce() -> S) {
         if self.frames.receiver_count() == 0 {
             return;
         }
         let (at, link, hex) = (Timestamp::now(), self.link.clone(), hex(bytes.get(..LONGEST).unwrap_or(bytes)));
+        let Shown { text, content } = meaning().into();
         // Whoever watched may have gone.
-        let _ = self.frames.send(Arc::new(TracedFrame { at, link, direction, hex, text: meaning() }));
+        let _ = self.frames.send(Arc::new(TracedFrame { at, link, direction, hex, text, content }));
     }
 }
 
@@ -155,9 +207,9 @@ mod tests {
     #[test]
     fn a_link_that_nobody_watches_explains_nothing() {
         let trace = Trace::new("line-a");
-        trace.show(Direction::Out, b"x", || unreachable!("nobody asked"));
+        trace.show(Direction::Out, b"x", || -> String { unreachable!("nobody asked") });
         let mut frames = trace.watch();
-        trace.show(Direction::In, b"\x01", || "one".into());
+        trace.show(Direction::In, b"\x01", || String::from("one"));
         let frame = frames.try_recv().unwrap();
         assert_eq!((frame.direction, frame.hex.as_str(), frame.text.as_str()), (Direction::In, "01", "one"));
     }

@@ -9,6 +9,7 @@ mod new;
 mod pull;
 mod push;
 mod record;
+mod recording;
 mod run;
 mod sign;
 mod status;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
@@ -14,6 +15,7 @@ use crate::hub::describe;
 use crate::kit::case::EXPECTED;
 use crate::kit::record::{Recorded, Source, record};
 use crate::kit::told;
+use crate::plugin::Plugin;
 
 /// Arguments of `tutin plugin record`.
 #[derive(Debug, Clone, Args)]
@@ -32,11 +34,14 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     plugin: Option<PathBuf>,
     /// One sentence: what was recorded where.
-    #[arg(long, default_value = "Recorded of a real instrument.")]
+    #[arg(long, default_value = ABOUT)]
     about: String,
 }
 
-/// Makes the case, and shows what the driver made of it.
+/// What is said of a case when nobody says more.
+pub(super) const ABOUT: &str = "Recorded of a real instrument.";
+
+/// Reads what the configuration says of the device, and makes the case.
 pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { trace, folder, config, device, plugin, about } = arguments;
     let Some(config) = load(&config) else { return Ok(ExitCode::FAILURE) };
@@ -45,15 +50,20 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let driver =
         driver.parent().and_then(Path::parent).context("a case stands in cases/NAME of the driver's folder")?;
     let plugin = super::load(&super::component(plugin.as_deref().unwrap_or(driver))?).await?;
-    let recorded = record(plugin, &trace, &folder, &source, &super::state()?).await;
+    make(plugin, &trace, &folder, &source).await
+}
+
+/// Makes the case, and shows what the driver made of it.
+pub(super) async fn make(
+    plugin: Arc<Plugin>,
+    trace: &Path,
+    folder: &Path,
+    source: &Source,
+) -> anyhow::Result<ExitCode> {
+    let recorded = record(plugin, trace, folder, source, &super::state()?).await;
     let Recorded { played, left_out } = recorded.map_err(|error| anyhow!("{}", describe(&error)))?;
     say(format_args!("{}", told::write(&played.told).trim_end()));
-    if left_out > 0 {
-        say(format_args!(
-            "{left_out} exchanges of the trace are not in the case: no poll of this driver asks them. They are of another device on the \
-             line, or of a command"
-        ));
-    }
+    left_out.iter().for_each(|what| say(format_args!("{what}")));
     let file = folder.join(EXPECTED);
     say(format_args!(
         "{} lines in {}; read them: from now on they are what is expected",
@@ -63,18 +73,23 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Link, device and settings as the hub had them. A serial line is played over TCP.
+/// The link over which what a link of this type showed is played: a serial line over TCP.
+pub(super) fn played(kind: &str) -> anyhow::Result<Table> {
+    let kind = match kind {
+        "modbus_rtu" => "modbus_rtu_tcp",
+        "stream_serial" | "stream_udp" => "stream_tcp",
+        kind @ ("modbus_tcp" | "modbus_rtu_tcp" | "stream_tcp" | "stream_listen" | "mqtt") => kind,
+        kind => bail!("what a link of type {kind} shows cannot be played back"),
+    };
+    Ok(Table::from_iter([("type".to_owned(), Value::String(kind.to_owned()))]))
+}
+
+/// Link, device and settings as the hub had them.
 fn source(config: &Config, name: &str, about: String) -> anyhow::Result<Source> {
     let device = config.devices.get(name).with_context(|| format!("the configuration has no device {name}"))?;
     let link =
         config.links.get(&device.link).with_context(|| format!("the configuration has no link {}", device.link))?;
-    let kind = match link.type_name() {
-        "modbus_rtu" => "modbus_rtu_tcp",
-        "stream_serial" | "stream_udp" => "stream_tcp",
-        kind @ ("modbus_tcp" | "modbus_rtu_tcp" | "stream_tcp" | "stream_listen") => kind,
-        kind => bail!("a trace of a link of type {kind} shows no bytes that could be played back"),
-    };
-    let link = Table::from_iter([("type".to_owned(), Value::String(kind.to_owned()))]);
+    let link = played(link.type_name())?;
     let mut options = Table::new();
     if device.unit != 1 {
         options.insert("unit".to_owned(), Value::Integer(device.unit.into()));
@@ -82,6 +97,12 @@ fn source(config: &Config, name: &str, about: String) -> anyhow::Result<Source> 
     if !device.more_units.is_empty() {
         let units = device.more_units.iter().map(|unit| Value::Integer((*unit).into()));
         options.insert("more_units".to_owned(), Value::Array(units.collect()));
+    }
+    for (name, topics) in [("topics", &device.topics), ("publish_topics", &device.publish_topics)] {
+        if !topics.is_empty() {
+            let topics = topics.iter().map(|topic| Value::String(topic.clone()));
+            options.insert(name.to_owned(), Value::Array(topics.collect()));
+        }
     }
     let Value::Table(settings) = Value::try_from(&device.settings).context("settings")? else {
         bail!("the settings of device {name} are no table");

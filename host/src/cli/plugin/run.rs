@@ -14,12 +14,14 @@ use toml::{Table, Value};
 
 use crate::capability::{Link, wire::Trace};
 use crate::cli::output::say;
+use crate::cli::plugin::recording::Recording;
 use crate::cli::simulate::duration;
 use crate::cli::trace;
 use crate::hub::describe;
 use crate::hub::single::Single;
 use crate::kit::site::{Site, usual_link};
 use crate::kit::{address, told};
+use crate::notation::counted;
 use crate::plugin::{self, Opened, Plugin};
 use crate::reading::{PollSet, Reading, Value as Read};
 use crate::time::Timestamp;
@@ -52,6 +54,9 @@ pub struct Arguments {
     /// Show what goes over the link.
     #[arg(long)]
     trace: bool,
+    /// Make a case of what was seen once it ends, in this folder, as in my-driver/cases/2026-11-unit-3.
+    #[arg(long, value_name = "FOLDER")]
+    record: Option<PathBuf>,
     /// A table for people, or a JSON object a line.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -78,15 +83,23 @@ pub async fn run(arguments: Arguments, shutdown: CancellationToken) -> anyhow::R
         loaded = super::load(&watched.file) => loaded?,
         () = shutdown.cancelled() => return Ok(super::interrupted()),
     };
-    let mut single = single(&arguments, plugin)?;
+    let site = site(&arguments, &plugin)?;
+    let mut single = site.single(plugin, &super::state()?)?;
     let _shown = arguments.trace.then(|| show(single.connection.trace()));
+    let recording = match &arguments.record {
+        Some(folder) => Some(Recording::begin(&site, single.connection.trace(), folder)?),
+        None => None,
+    };
     let ended = tokio::select! {
         ended = polls(&arguments, &mut single, watched) => ended,
         // Polling again and again has no other end.
         () = shutdown.cancelled() => Ok(arguments.every.map_or_else(super::interrupted, |_| ExitCode::SUCCESS)),
     };
     single.connection.close().await;
-    ended
+    match (recording, ended) {
+        (Some(recording), Ok(_)) => recording.end(Arc::clone(&single.spec.plugin)).await,
+        (_, ended) => ended,
+    }
 }
 
 async fn polls(arguments: &Arguments, single: &mut Single, mut watched: Watched) -> anyhow::Result<ExitCode> {
@@ -110,8 +123,8 @@ async fn polls(arguments: &Arguments, single: &mut Single, mut watched: Watched)
     }
 }
 
-fn single(arguments: &Arguments, plugin: Arc<Plugin>) -> anyhow::Result<Single> {
-    let usual = usual_link(&plugin).unwrap_or_default();
+fn site(arguments: &Arguments, plugin: &Plugin) -> anyhow::Result<Site> {
+    let usual = usual_link(plugin).unwrap_or_default();
     let link = address::link(&arguments.link, usual)?;
     let mut settings = match &arguments.settings {
         None => Table::new(),
@@ -123,7 +136,7 @@ fn single(arguments: &Arguments, plugin: Arc<Plugin>) -> anyhow::Result<Single> 
     }
     let device = arguments.device.iter().map(|text| address::pair(text).map_err(|reason| anyhow!("--device {reason}")));
     let device = device.collect::<anyhow::Result<Table>>()?;
-    Ok(Site { link, device, settings, home: PathBuf::from(".") }.single(plugin, &super::state()?)?)
+    Ok(Site { link, device, settings, home: PathBuf::from(".") })
 }
 
 fn table(file: &Path) -> anyhow::Result<Table> {
@@ -156,7 +169,7 @@ fn null(json: &serde_json::Value) -> Option<String> {
 
 async fn open(single: &Single) -> anyhow::Result<Opened> {
     let opened = plugin::open(&single.spec).await.map_err(|error| anyhow!("{}", describe(&error)))?;
-    eprintln!("{}, {} points", opened.catalog.plugin, opened.catalog.points.len());
+    eprintln!("{}, {}", opened.catalog.plugin, counted(opened.catalog.points.len(), "point"));
     Ok(opened)
 }
 

@@ -14,6 +14,7 @@ use crate::hub::describe;
 use crate::kit::case::Case;
 use crate::kit::play::{Played, play};
 use crate::kit::told;
+use crate::notation::counted;
 use crate::plugin::Plugin;
 
 /// Cases that are played at once: most of their time is waiting.
@@ -80,7 +81,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             }
         }
     }
-    say(format_args!("{number} cases, {failed} failed"));
+    say(format_args!("{}, {failed} failed", counted(number, "case")));
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

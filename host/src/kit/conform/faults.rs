@@ -11,6 +11,7 @@ use crate::kit::case::{Case, Step};
 use crate::kit::play::{Actor, Outcome as Came};
 use crate::kit::refusal::Refusals;
 use crate::kit::stage::Stage;
+use crate::notation::counted;
 use crate::plugin::Failure;
 use crate::reading::{InstrumentState, Reading, Value};
 use crate::simulator::scripted::between::Fault;
@@ -276,6 +277,6 @@ async fn with_known(trial: &Trial<'_>, during: impl AsyncFnOnce(&mut Actor, &Kno
 }
 
 fn came_back(known: &Known, back: Option<Duration>) -> String {
-    let points = known.points();
-    format!("all {points} points back after {} ms", back.unwrap_or_default().as_millis())
+    let points = counted(known.points(), "point");
+    format!("{points} back after {} ms", back.unwrap_or_default().as_millis())
 }

@@ -26,14 +26,6 @@ pub fn unknown_name(text: &str) -> Option<&str> {
     names.filter(is_like_one).find(|name| byte(name).is_none())
 }
 
-/// Pairs of hexadecimal digits; `None` when they are none.
-pub fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let pairs = text.as_bytes().chunks(2);
-    pairs
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2)?, 16).ok())
-        .collect()
-}
-
 fn byte(name: &str) -> Option<u8> {
     let named = crate::capability::wire::CONTROL.iter().position(|control| *control == name);
     match named {
@@ -56,6 +48,5 @@ mod tests {
         assert_eq!(bytes("<nothing of the kind>"), b"<nothing of the kind>");
         assert_eq!(unknown_name("<B1>o3<CRR>"), Some("CRR"));
         assert_eq!(unknown_name("<B1>o3<CR><DC1>, 5 < 6 > 4 <nothing of the kind> <OVERFLOW>"), None);
-        assert_eq!((from_hex("00ff"), from_hex("0"), from_hex("zz")), (Some(vec![0, 255]), None, None));
     }
 }

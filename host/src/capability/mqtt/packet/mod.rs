@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio_util::bytes::{Bytes, BytesMut};
 
-use crate::capability::wire::printable;
+use crate::capability::wire::{Content, MessageHead, Shown, printable};
 use crate::config::model::MqttVersion;
 
 /// Payload bytes that a trace shows as text.
@@ -188,6 +188,18 @@ impl Outgoing {
 }
 
 impl Publish {
+    /// What a trace shows of it besides its payload.
+    pub(super) fn shown(&self) -> Shown {
+        let message = MessageHead {
+            topic: self.topic.clone(),
+            qos: self.qos,
+            retained: self.retain,
+            again: self.dup,
+            length: self.payload.len(),
+        };
+        Shown::with(self.meaning(), Content::Message(message))
+    }
+
     fn meaning(&self) -> String {
         let marks = [(self.retain, ", retained"), (self.dup, ", again")];
         let marks: String = marks.iter().filter(|(is_set, _)| *is_set).map(|(_, mark)| *mark).collect();

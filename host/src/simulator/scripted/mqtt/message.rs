@@ -2,8 +2,9 @@
 
 use rumqttc::mqttbytes;
 use serde::Deserialize;
+use toml::{Table, Value};
 
-use crate::simulator::scripted::frame::from_hex;
+use crate::notation::{hex, unhex};
 
 /// What is published: `{ topic = "plant/co", payload = '{"v": 1}', retained = true, qos = 1 }`, with `hex` instead of `payload` for what is
 /// no text.
@@ -18,6 +19,24 @@ pub struct Message {
     pub retained: bool,
     /// Quality of service, 0 to 2.
     pub qos: u8,
+}
+
+impl Message {
+    /// As a case writes it.
+    pub fn to_table(&self) -> Table {
+        let is_text = |text: &&str| !text.chars().any(|letter| letter.is_control() && !matches!(letter, '\n' | '\t'));
+        let payload = match std::str::from_utf8(&self.payload).ok().filter(is_text) {
+            Some(text) => ("payload", Value::from(text)),
+            None => ("hex", Value::from(hex(&self.payload))),
+        };
+        let members = [
+            Some(("topic", Value::from(self.topic.as_str()))),
+            Some(payload),
+            self.retained.then(|| ("retained", Value::from(true))),
+            (self.qos != at_least_once()).then(|| ("qos", Value::from(i64::from(self.qos)))),
+        ];
+        members.into_iter().flatten().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
 }
 
 #[derive(Deserialize)]
@@ -54,7 +73,7 @@ impl TryFrom<Written> for Message {
             (Some(text), None) => text.into_bytes(),
             (None, Some(digits)) => {
                 let digits: String = digits.split_whitespace().collect();
-                from_hex(&digits)
+                unhex(&digits)
                     .ok_or_else(|| format!("message of {topic}: hex is two hexadecimal digits for each byte"))?
             }
             (None, None) => return Err(format!("message of {topic}: payload or hex is missing")),
@@ -82,6 +101,9 @@ mod tests {
         check("topic = 'a/b'\npayload = ''\nretained = true\nqos = 2", message(b"", true, 2));
         check("topic = 'a/b'\nhex = '00 ff\\n 10'\nqos = 0", Err("two hexadecimal digits"));
         check("topic = 'a/b'\nhex = \"00 ff\\n 10\"\nqos = 0", message(&[0, 255, 16], false, 0));
+        for message in [message(b"1.5\n", false, 1), message(b"a\rb", true, 0), message(&[0xff, 0], false, 2)] {
+            check(&message.as_ref().unwrap().to_table().to_string(), message);
+        }
         check("topic = 'a/b'\nhex = '0'", Err("two hexadecimal digits"));
         check("topic = 'a/b'", Err("payload or hex is missing"));
         check("topic = 'a/b'\npayload = ''\nhex = ''", Err("of which one counts"));

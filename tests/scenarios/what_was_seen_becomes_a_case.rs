@@ -1,0 +1,203 @@
+//! What an integrator has seen of a real instrument becomes a case of its driver, by one command.
+
+use std::fs;
+
+use crate::support::configuration::{t200, with_plugin};
+use crate::support::hub::{Said, Site, plugin};
+use crate::support::journal;
+use crate::support::mosquitto::Mosquitto;
+use crate::support::pymodbus::Pymodbus;
+use crate::support::t200 as instrument;
+
+#[test]
+fn a_trace_of_a_running_hub_becomes_a_case_that_passes_and_that_notices_a_change() {
+    let site = traced();
+
+    let case = "mine/cases/north";
+    let recorded = record(&site, "t.jsonl", case);
+    assert!(recorded.success && recorded.text.contains("\"point\":\"no2_r1\""), "{}", recorded.text);
+    let driver = plugin("teledyne-t");
+    let driver = driver.to_str().unwrap();
+    let test = || site.said(&["plugin", "test", "mine", "--plugin", driver]);
+    let passed = test();
+    assert!(passed.success && passed.text.contains("1 case, 0 failed"), "{}", passed.text);
+    let options_of_a_hub = [("TUTIN__DEVICES__DEVICE__UNIT", "9"), ("TUTIN__LINKS__LINK__TIMEOUT", "no time")];
+    let passed = site.said_with(&options_of_a_hub, &["plugin", "test", "mine", "--plugin", driver]);
+    assert!(passed.success, "{}", passed.text);
+
+    let again = record(&site, "t.jsonl", case);
+    assert!(!again.success && again.text.contains("is there already"), "{}", again.text);
+    notices_a_change(&site, driver, case);
+}
+
+#[test]
+fn no_case_is_made_of_nothing_but_failures() {
+    let site = traced();
+    let check = |trace: &str, expected: &str| {
+        let said = record(&site, trace, "mine/cases/north");
+        assert!(!said.success && said.text.contains(expected), "{expected:?} is not in {}", said.text);
+        assert!(!site.path("mine/cases/north").exists(), "what was begun is left");
+    };
+
+    let trace = site.read("t.jsonl");
+    let silent: Vec<&str> = trace.lines().filter(|line| line.contains("\"out\"")).take(8).collect();
+    fs::write(site.path("silent.jsonl"), silent.join("\n")).unwrap();
+    check("silent.jsonl", "not one sample came of ");
+
+    site.configure(&site.read("tutin.toml").replace("model = \"T200\"", ""));
+    check("t.jsonl", "missing field `model`");
+}
+
+#[test]
+fn what_another_device_on_the_line_said_is_not_in_the_case() {
+    let site = traced();
+    let ask_of_unit_9 = "000100000006090300000001";
+    let other =
+        format!(r#"{{"at":"2026-11-01T00:00:00Z","link":"l","direction":"out","hex":"{ask_of_unit_9}","text":""}}"#);
+    let trace = site.read("t.jsonl");
+    let mut lines: Vec<&str> = trace.lines().collect();
+    let at = lines.iter().rposition(|line| line.contains("\"out\"")).unwrap();
+    lines.insert(at, &other);
+    fs::write(site.path("shared.jsonl"), lines.join("\n")).unwrap();
+
+    let alone = record(&site, "t.jsonl", "mine/cases/alone");
+    let shared = record(&site, "shared.jsonl", "mine/cases/shared");
+
+    assert!(alone.success && !alone.text.contains("not in the case"), "{}", alone.text);
+    assert!(shared.success && shared.text.contains("not in the case: 1 exchange of the trace"), "{}", shared.text);
+    for file in ["case.toml", "expected.jsonl"] {
+        let of = |case: &str| site.read(&format!("mine/cases/{case}/{file}"));
+        assert_eq!(of("shared"), of("alone"), "{file}");
+    }
+    assert!(!site.read("mine/cases/shared/trace.jsonl").contains(ask_of_unit_9));
+}
+
+#[test]
+fn what_a_broker_brought_becomes_a_case_without_what_was_for_others() {
+    let broker = Mosquitto::start();
+    let site = Site::new(&(with_plugin("mqtt-json") + &boiler(broker.port())));
+    let mut hub = site.run();
+    hub.wait_until("a session that takes messages", || {
+        broker.publish("plant/no2", "0.5");
+        !journal::polls(&site, "boiler").is_empty()
+    });
+    let mut trace = site.start(&["trace", "--config", "tutin.toml", "boiler", "--to", "t.jsonl"]);
+    trace.wait_for("what is watched", |line| line.contains("link broker of device boiler"));
+    let before = journal::polls(&site, "boiler").len();
+    hub.wait_until("messages that are traced", || {
+        broker.publish("plant/no2", "1.5");
+        broker.publish("street/no2", "99");
+        journal::polls(&site, "boiler").len() > before + 2
+    });
+    assert!(trace.interrupt().success());
+    assert!(hub.interrupt().success());
+
+    let driver = plugin("mqtt-json");
+    let driver = driver.to_str().unwrap();
+    let of = ["--config", "tutin.toml", "--device", "boiler", "--plugin", driver];
+    let recorded = site.said(&[&["plugin", "record", "t.jsonl", "mine/cases/boiler"], &of[..]].concat());
+
+    assert!(recorded.success && recorded.text.contains(r#""point":"no2","value":1.5"#), "{}", recorded.text);
+    assert!(recorded.text.contains("the device's topics do not take them"), "{}", recorded.text);
+    let case = site.read("mine/cases/boiler/case.toml");
+    assert!(case.contains("plant/no2") && !case.contains("street/no2"), "{case}");
+    notices_a_change(&site, driver, "mine/cases/boiler");
+
+    site.configure(&site.read("tutin.toml").replace("\"plant/#\"", "\"lane/#\"").replace("plant/{id}", "lane/{id}"));
+    let nothing = site.said(&[&["plugin", "record", "t.jsonl", "mine/cases/lane"], &of[..]].concat());
+    assert!(!nothing.success && nothing.text.contains("no message in it is for the device"), "{}", nothing.text);
+}
+
+#[test]
+fn a_driver_that_ran_beside_an_instrument_leaves_a_case() {
+    let broker = Mosquitto::start();
+    broker.publish_retained("plant/no2", "7.25");
+    let site = Site::new("");
+    let driver = plugin("mqtt-json");
+    let driver = driver.to_str().unwrap();
+    fs::write(site.path("settings.toml"), SETTINGS).unwrap();
+    let link = format!("mqtt://127.0.0.1:{}", broker.port());
+    let run =
+        ["plugin", "run", driver, "--link", &link, "--settings", "settings.toml", "--device", "topics=[\"plant/#\"]"];
+    let more = ["--every", "100ms", "--record", "mine/cases/boiler"];
+
+    let mut running = site.start(&[&run[..], &more[..]].concat());
+    running.wait_for("what the broker had kept", |line| line.contains("7.25"));
+    broker.publish("plant/no2", "8.25");
+    running.wait_for("what came after it", |line| line.contains("8.25"));
+    assert!(running.interrupt().success(), "{}", running.lines().text());
+
+    let case = site.read("mine/cases/boiler/case.toml");
+    assert!(case.contains("7.25") && case.contains("retained = true") && case.contains("8.25"), "{case}");
+    notices_a_change(&site, driver, "mine/cases/boiler");
+    let again = site.said(&[&run[..], &more[..]].concat());
+    assert!(!again.success && again.text.contains("is there already"), "{}", again.text);
+}
+
+/// Plays the case, alters what it expects, and plays it again.
+fn notices_a_change(site: &Site, driver: &str, case: &str) {
+    let test = || site.said(&["plugin", "test", "mine", "--plugin", driver]);
+    let passed = test();
+    assert!(passed.success && passed.text.contains("1 case, 0 failed"), "{}", passed.text);
+    let file = format!("{case}/expected.jsonl");
+    fs::write(site.path(&file), site.read(&file).replacen("\"valid\"", "\"fault\"", 1)).unwrap();
+    let failed = test();
+    let has = |sign| failed.text.contains(&format!("{sign} {{\"step\":"));
+    assert!(!failed.success && has('-') && has('+'), "{}", failed.text);
+    let blessed = site.said(&["plugin", "test", "mine", "--plugin", driver, "--bless"]);
+    assert!(blessed.success && test().success, "{}", blessed.text);
+}
+
+/// Settings of mqtt-json that take plain numbers from `plant/no2`.
+const SETTINGS: &str = r#"
+stale_after_s = 3600
+points = [{ id = "no2", unit = "[ppb]" }]
+messages = [{ topic = "plant/{id}", format = "plain", values = [{ id = "{id}" }] }]
+"#;
+
+/// A device of mqtt-json on a link that brings messages of others, too.
+fn boiler(port: u16) -> String {
+    format!(
+        r#"
+[links.broker]
+type = "mqtt"
+address = "127.0.0.1:{port}"
+client_id = "hub-under-test"
+
+[devices.boiler]
+plugin = "mqtt-json"
+link = "broker"
+topics = ["plant/#"]
+interval = "500ms"
+
+[devices.boiler.settings]
+{SETTINGS}
+[devices.street]
+plugin = "mqtt-json"
+link = "broker"
+topics = ["street/#"]
+interval = "500ms"
+
+[devices.street.settings]
+{}"#,
+        SETTINGS.replace("plant", "street")
+    )
+}
+
+/// A site whose hub read a T200 for two seconds, with what went over the link in `t.jsonl`.
+fn traced() -> Site {
+    let peer = Pymodbus::start(instrument::map());
+    let site = Site::new(&(with_plugin("teledyne-t") + &t200("no2-north", &peer.address())));
+    let mut hub = site.run();
+    hub.wait_until("readings", || !journal::polls(&site, "no2-north").is_empty());
+    assert!(site.said(&["trace", "--config", "tutin.toml", "no2-north", "--to", "t.jsonl", "--for", "2s"]).success);
+    assert!(hub.interrupt().success());
+    site
+}
+
+/// What comes of making a case of a trace of that site.
+fn record(site: &Site, trace: &str, case: &str) -> Said {
+    let driver = plugin("teledyne-t");
+    let of = ["--config", "tutin.toml", "--device", "no2-north", "--plugin", driver.to_str().unwrap()];
+    site.said(&[&["plugin", "record", trace, case], &of[..]].concat())
+}

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::disk::Disk;
 use super::lines::{Lines, Origin};
-use super::{SOON, built_file};
+use super::{SOON, built_file, compiled};
 
 /// A temporary folder with a configuration and what the hub makes of it. It outlives the processes that run in it, so that a test
 /// can end one and start the next on the same journal.
@@ -40,13 +40,15 @@ impl Site {
         fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 
-    /// Starts `tutin run tutin.toml`.
+    /// Starts `tutin run tutin.toml`, with what hubs before it have compiled.
     pub fn run(&self) -> Hub {
+        compiled::lay_out(self.folder.path());
         self.start(&["run", "tutin.toml"])
     }
 
     /// The same on a disk that a test can make fail.
     pub fn run_on(&self, disk: &Disk) -> Hub {
+        compiled::lay_out(self.folder.path());
         Hub::start_in(&disk.environment(), &binary(), &["run", "tutin.toml"], self.folder.path())
     }
 
@@ -67,6 +69,12 @@ impl Site {
     /// Starts `tutin` with these arguments, in the folder.
     pub fn start(&self, arguments: &[&str]) -> Hub {
         Hub::start(&binary(), arguments, self.folder.path())
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        compiled::take(self.folder.path());
     }
 }
 

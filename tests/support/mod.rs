@@ -10,6 +10,7 @@ pub mod beat;
 pub mod between;
 pub mod blessed;
 pub mod certificates;
+pub mod compiled;
 pub mod components;
 pub mod configuration;
 pub mod disk;

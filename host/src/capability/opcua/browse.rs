@@ -11,6 +11,7 @@ use opcua::types::{
 use super::bindings::tutin::opcua::client::{Node, Reference};
 use super::fault::{Fault, status_text};
 use super::node::{self, Namespaces, NodeError};
+use super::seen;
 use super::session::{Session, UNKNOWN_NODE, answers, unexpected};
 
 /// Most nodes in a call, and most references in its answer.
@@ -58,12 +59,6 @@ pub(super) async fn browse(
         }
     }
     let namespaces = namespaces_of(session, &found).await?;
-    session.tell_in(|| {
-        let refused = found.iter().filter_map(|found| found.as_ref().err()).next();
-        let refused =
-            refused.map(|status| format!(", some refused: {}", status_text(status.bits()))).unwrap_or_default();
-        format!("{} references of {} nodes{refused}", browsing.references, known.len())
-    });
     let mut found = found.into_iter();
     let answer = |id: &Option<NodeId>| match id {
         None => Err(UNKNOWN_NODE.bits()),
@@ -72,7 +67,17 @@ pub(super) async fn browse(
             Err(status) => Err(status.bits()),
         },
     };
-    Ok(ids.iter().map(answer).collect())
+    let answers: Vec<Result<Vec<Reference>, u32>> = ids.iter().map(answer).collect();
+    session.tell_in(|| {
+        let refused = answers.iter().find_map(|answer| answer.as_ref().err());
+        let refused = refused.map(|status| format!(", some refused: {}", status_text(*status))).unwrap_or_default();
+        let words = format!("{} references of {} nodes{refused}", browsing.references, known.len());
+        let below = nodes.iter().zip(&answers).flat_map(|(node, answer)| {
+            answer.as_ref().map(|references| seen::below(node, references)).unwrap_or_default()
+        });
+        seen::shown(words, below.collect())
+    });
+    Ok(answers)
 }
 
 /// The server's names of nodes; none for those in a namespace that it does not have.

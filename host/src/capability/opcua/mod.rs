@@ -19,6 +19,7 @@ mod node;
 mod publishing;
 mod reading;
 mod seat;
+mod seen;
 mod session;
 mod subscription;
 mod transport;

@@ -19,9 +19,9 @@ use opcua::types::{
 use super::bindings::tutin::opcua::client::{DataValue, History, Node};
 use super::browse::resolve;
 use super::fault::{Fault, status_text};
-use super::node;
-use super::session::{Session, UNKNOWN_NODE, answers, attribute_of, unexpected};
+use super::session::{Session, UNKNOWN_NODE, VALUE, answers, attribute_of, unexpected};
 use super::value::{data_value, refused, show, tick_from};
+use super::{node, seen};
 use crate::time::Timestamp;
 
 /// Most nodes in a call.
@@ -66,13 +66,17 @@ pub(super) async fn read(session: &Session, nodes: &[Node], attribute: u32) -> R
         values.extend(session.read_values(chunk.to_vec()).await?);
     }
     let namespaces = session.namespaces();
-    let mut values = values.iter();
-    let answer = |id: &Option<NodeId>| match id.as_ref().and_then(|_| values.next()) {
+    let mut rest = values.iter();
+    let answer = |id: &Option<NodeId>| match id.as_ref().and_then(|_| rest.next()) {
         Some(value) => data_value(value, &namespaces),
         None => refused(UNKNOWN_NODE),
     };
     let answers: Vec<DataValue> = ids.iter().map(answer).collect();
-    session.tell_in(|| in_words(&answers));
+    session.tell_in(|| {
+        let known = nodes.iter().zip(&ids).filter(|(_, id)| id.is_some()).zip(&values);
+        let seen = known.filter(|_| attribute == VALUE).map(|((node, _), value)| seen::value(node, value));
+        seen::shown(in_words(&answers), seen.collect())
+    });
     Ok(answers)
 }
 

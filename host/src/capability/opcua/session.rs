@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 
 use super::fault::Fault;
 use super::node::Namespaces;
-use crate::capability::wire::{Direction, Trace};
+use crate::capability::wire::{Direction, Shown, Trace};
 
 /// Attribute of a node's value (OPC 10000-6, annex A).
 pub(super) const VALUE: u32 = 13;
@@ -141,7 +141,7 @@ impl Session {
     }
 
     /// Shows whoever watches the link what was answered.
-    pub(super) fn tell_in(&self, meaning: impl FnOnce() -> String) {
+    pub(super) fn tell_in<S: Into<Shown>>(&self, meaning: impl FnOnce() -> S) {
         self.trace.show(Direction::In, &[], meaning);
     }
 

@@ -20,6 +20,7 @@ use super::bindings::tutin::opcua::client::Notification;
 use super::fault::{Fault, status_text};
 use super::node::{NodeError, show as show_node};
 use super::seat::{Seat, Wanted};
+use super::seen;
 use super::session::{Session, UNKNOWN_NODE, VALUE, answers, attribute_of, unexpected};
 use super::value::{data_value, is_overflow, show};
 
@@ -245,7 +246,13 @@ impl Subscription {
                         value: data_value(&change.value, &namespaces),
                     })
                     .collect();
-                session.tell_in(|| self.in_words(number, &notifications));
+                session.tell_in(|| {
+                    let node = |handle: u32| self.wanted.nodes.get(handle as usize);
+                    let seen = changes
+                        .iter()
+                        .filter_map(|change| Some(seen::value(node(change.client_handle)?, &change.value)));
+                    seen::shown(self.in_words(number, &notifications), seen.collect())
+                });
                 let overflows = notifications.iter().filter(|notification| is_overflow(notification.value.status));
                 let overflows = overflows.count() as u64;
                 seat.deliver(self.wanted.list, notifications);

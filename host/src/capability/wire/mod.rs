@@ -12,4 +12,6 @@ pub use dial::{DialError, Io, dial_serial, dial_tcp};
 pub use inbox::{Inbox, Taken};
 pub use role::{Memory, NOT_YET, Role};
 pub use state::{ConnectionState, Reporter};
-pub use trace::{CONTROL, Content, Direction, Frames, MessageHead, Shown, Trace, TracedFrame, printable};
+pub use trace::{
+    CONTROL, Content, Direction, Frames, MessageHead, Said, SeenNode, Shown, Trace, TracedFrame, printable,
+};

@@ -54,6 +54,50 @@ pub struct TracedFrame {
 pub enum Content {
     /// A message of MQTT. Its payload is the frame's bytes.
     Message(MessageHead),
+    /// What a server of OPC UA said of its nodes.
+    Nodes(Vec<SeenNode>),
+}
+
+/// A node of OPC UA: what was said of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SeenNode {
+    /// `nsu=http://vendor.example/;s=NO`, or `i=85` in the namespace of OPC UA.
+    pub id: String,
+    #[expect(missing_docs, reason = "says itself")]
+    #[serde(flatten)]
+    pub said: Said,
+}
+
+/// What a server says of a node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Said {
+    /// Another node refers to it.
+    Below {
+        /// The other.
+        parent: String,
+        /// The node of the type of the reference.
+        reference: String,
+        /// Namespace of its browse name; empty for that of OPC UA.
+        namespace: String,
+        /// Its browse name.
+        name: String,
+        /// Its node class, as the standard numbers them.
+        class: u32,
+        /// The node of its type definition.
+        type_definition: Option<String>,
+    },
+    /// It has this value.
+    Value {
+        /// As the standard names the type; `EUInformation` by its display name.
+        data_type: String,
+        /// None where there is none; a text where JSON has no such number.
+        value: Option<serde_json::Value>,
+        /// Its status code.
+        status: u32,
+        /// Its source time.
+        time: Option<Timestamp>,
+    },
 }
 
 /// A message of MQTT without its payload.

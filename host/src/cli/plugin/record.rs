@@ -78,7 +78,7 @@ pub(super) fn played(kind: &str) -> anyhow::Result<Table> {
     let kind = match kind {
         "modbus_rtu" => "modbus_rtu_tcp",
         "stream_serial" | "stream_udp" => "stream_tcp",
-        kind @ ("modbus_tcp" | "modbus_rtu_tcp" | "stream_tcp" | "stream_listen" | "mqtt") => kind,
+        kind @ ("modbus_tcp" | "modbus_rtu_tcp" | "stream_tcp" | "stream_listen" | "mqtt" | "opcua") => kind,
         kind => bail!("what a link of type {kind} shows cannot be played back"),
     };
     Ok(Table::from_iter([("type".to_owned(), Value::String(kind.to_owned()))]))

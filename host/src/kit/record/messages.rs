@@ -1,11 +1,10 @@
-//! What came from a broker: what it had kept is there when the driver comes, and what came within a second comes in one step.
+//! What came from a broker: what it had kept is there when the driver comes, and what came at once comes in one step.
 
 use std::path::Path;
-use std::time::Duration;
 
 use toml::{Table, Value};
 
-use super::{POLLS, RecordError, Scenes, poll};
+use super::{RecordError, Scenes, grouped, poll};
 use crate::capability::mqtt::matches;
 use crate::capability::wire::{Content, Direction, MessageHead};
 use crate::notation::counted;
@@ -13,8 +12,6 @@ use crate::simulator::replay::frames;
 use crate::simulator::scripted::mqtt::Message;
 use crate::time::Timestamp;
 
-/// Span of a step.
-const STEP: Duration = Duration::from_secs(1);
 /// The member of an instrument, and of a step, that has them.
 const MESSAGES: &str = "messages";
 
@@ -69,16 +66,9 @@ pub(super) fn scenes(trace: &Path, topics: &[&str]) -> Result<Scenes, RecordErro
     })
 }
 
-/// A step for what came within a second, with a poll at the end of it; and how many messages there were after the last.
+/// A step for what came at once, with a poll at the end of it; and how many messages there were after the last.
 fn steps(came: Vec<Came>) -> (Vec<Table>, usize) {
-    let mut groups: Vec<Vec<Came>> = Vec::new();
-    for one in came {
-        match groups.last_mut() {
-            Some(group) if group.first().is_some_and(|first| first.at.after(STEP) > one.at) => group.push(one),
-            _ => groups.push(vec![one]),
-        }
-    }
-    let later = groups.split_off(groups.len().min(POLLS)).iter().map(Vec::len).sum();
+    let (groups, later) = grouped(came, |one| one.at, |_, _| true);
     let step = |group: &Vec<Came>| {
         let mut step = poll(group.last().map(|last| last.at));
         step.extend([messages(group.iter().map(|came| &came.message))]);
@@ -90,4 +80,51 @@ fn steps(came: Vec<Came>) -> (Vec<Table>, usize) {
 
 fn messages<'a>(messages: impl IntoIterator<Item = &'a Message>) -> (String, Value) {
     (MESSAGES.to_owned(), Value::Array(messages.into_iter().map(|message| Value::Table(message.to_table())).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_comes_first_what_comes_again_once_and_what_is_cut_never() {
+        let line = |millis: u32, topic: &str, marks: &str, hex: &str, length: u32| {
+            format!(
+                r#"{{"at":"2026-11-01T00:00:00.{millis:03}Z","link":"l","direction":"in","hex":"{hex}","text":"","content":{{"message":{{"topic":"{topic}","qos":1,{marks},"length":{length}}}}}}}"#
+            )
+        };
+        let plain = r#""retained":false,"again":false"#;
+        let kept = r#""retained":true,"again":false"#;
+        let again = r#""retained":false,"again":true"#;
+        let of = |lines: &[String]| {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), lines.join("\n")).unwrap();
+            scenes(file.path(), &["a/#"])
+        };
+        let lines = [
+            line(0, "a/b", kept, "30", 1),
+            line(0, "a/b", kept, "31", 1),
+            line(100, "a/b", plain, "32", 1),
+            line(150, "a/c", plain, "33", 1),
+            line(160, "b/c", plain, "33", 1),
+            line(170, "$SYS/load", plain, "33", 1),
+            line(300, "a/b", again, "32", 1),
+            line(400, "a/b", again, "34", 1),
+        ];
+
+        let made = of(&lines).unwrap();
+
+        let payloads = |table: &Table| -> Vec<String> {
+            let messages = table.get(MESSAGES).and_then(Value::as_array).into_iter().flatten();
+            messages.filter_map(|message| Some(message.get("payload")?.as_str()?.to_owned())).collect()
+        };
+        assert_eq!(payloads(&made.instrument), ["1"]);
+        assert_eq!(made.steps.iter().map(payloads).collect::<Vec<_>>(), [vec!["2", "3"], vec!["4"]]);
+        assert_eq!(
+            made.left_out,
+            ["not in the case: 2 messages of the trace, for the device's topics do not take them"]
+        );
+        let cut = of(&[line(0, "a/b", plain, "30", 70_000)]).map(|_| ()).unwrap_err();
+        assert!(cut.to_string().contains("a/b at 2026-11-01T00:00:00Z has 70000 bytes"), "{cut}");
+    }
 }

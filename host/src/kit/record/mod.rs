@@ -1,13 +1,15 @@
 //! A trace of a real instrument becomes a case.
 //!
-//! `exchanges` makes one of what was asked and answered in bytes, `messages` of what came from a broker.
+//! `exchanges` makes one of what was asked and answered in bytes, `messages` of what came from a broker, `nodes` of what a server of OPC UA said.
 
 mod exchanges;
 mod messages;
+mod nodes;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use toml::{Table, Value};
 
@@ -20,6 +22,8 @@ use crate::time::Timestamp;
 
 /// Most polls of one case.
 const POLLS: usize = 100;
+/// Span of what comes unasked in one step: a driver is woken by the first of it.
+const STEP: Duration = Duration::from_millis(100);
 
 /// What is known of the instrument besides its trace.
 #[derive(Debug, Clone, Default)]
@@ -144,6 +148,7 @@ async fn make(
 ) -> Result<Recorded, RecordError> {
     let scenes = match source.link.get("type").and_then(Value::as_str) {
         Some("mqtt") => messages::scenes(trace, &source.topics())?,
+        Some("opcua") => nodes::scenes(trace)?,
         _ => exchanges::scenes(Arc::clone(&plugin), trace, folder, source, state).await?,
     };
     let file = folder.join(CASE);
@@ -168,6 +173,20 @@ impl Source {
     fn topics(&self) -> Vec<&str> {
         self.device.get("topics").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
     }
+}
+
+/// What came within the span of a step and fits together, for as many steps as a case has; and how much came after them.
+fn grouped<T>(came: Vec<T>, at: impl Fn(&T) -> Timestamp, fits: impl Fn(&[T], &T) -> bool) -> (Vec<Vec<T>>, usize) {
+    let mut groups: Vec<Vec<T>> = Vec::new();
+    for one in came {
+        let is_soon = |group: &Vec<T>| group.first().is_some_and(|first| at(first).after(STEP) > at(&one));
+        match groups.last_mut() {
+            Some(group) if is_soon(group) && fits(group, &one) => group.push(one),
+            _ => groups.push(vec![one]),
+        }
+    }
+    let later = groups.split_off(groups.len().min(POLLS)).iter().map(Vec::len).sum();
+    (groups, later)
 }
 
 fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> RecordError {

@@ -30,5 +30,5 @@ mod tests;
 
 pub use node::{Kind, Node, Reference, Value};
 pub use server::{Server, StartError};
-pub use space::NodeError;
+pub use space::{FIRST_NAMESPACE, NodeError};
 pub use state::{Called, Written};

@@ -13,6 +13,8 @@ use thiserror::Error;
 
 use super::node::{Kind, Node, Reference};
 
+/// Index of the first namespace that a case declares.
+pub const FIRST_NAMESPACE: usize = 2;
 /// Namespace 1.
 pub(super) const OWN: &str = "urn:tutin:simulated-analyser";
 const STANDARD: &str = "http://opcfoundation.org/UA/";

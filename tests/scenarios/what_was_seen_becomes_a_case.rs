@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use tutin::reading::Value;
+
 use crate::support::asyncua::{Asyncua, NAMESPACE, Plant};
 use crate::support::configuration::{t200, with_plugin};
 use crate::support::hub::{Said, Site, plugin};
@@ -84,12 +86,21 @@ fn what_a_broker_brought_becomes_a_case_without_what_was_for_others() {
     });
     let mut trace = site.start(&["trace", "--config", "tutin.toml", "boiler", "--to", "t.jsonl"]);
     trace.wait_for("what is watched", |line| line.contains("link broker of device boiler"));
-    let before = journal::polls(&site, "boiler").len();
-    hub.wait_until("messages that are traced", || {
+    let has = |device: &str, value: f64| {
+        let polls = journal::polls(&site, device);
+        polls.iter().flat_map(|set| set.readings()).any(|reading| reading.value == Value::Number(value))
+    };
+    hub.wait_until("messages of both devices", || {
         broker.publish("plant/no2", "1.5");
         broker.publish("street/no2", "99");
-        journal::polls(&site, "boiler").len() > before + 2
+        has("boiler", 1.5) && has("street", 99.0)
     });
+    // One that goes over the link after them, and so past whoever watches.
+    hub.wait_until("a message after them", || {
+        broker.publish("plant/no2", "2.5");
+        has("boiler", 2.5)
+    });
+    trace.wait_until("all of them in the file", || site.read("t.jsonl").contains(": 2.5"));
     assert!(trace.interrupt().success());
     assert!(hub.interrupt().success());
 

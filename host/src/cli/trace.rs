@@ -14,6 +14,7 @@ use super::run::load;
 use super::simulate::duration;
 use crate::capability::wire::{Direction, TracedFrame};
 use crate::hub::control;
+use crate::notation::counted;
 
 /// Arguments of `tutin trace`.
 #[derive(Debug, Clone, Args)]
@@ -23,7 +24,7 @@ pub struct Arguments {
     config: Vec<PathBuf>,
     /// The device, as in `[devices.NAME]`.
     device: String,
-    /// New file to write the frames to, one JSON object a line; `tutin simulate replay FILE` plays them back. Without it they are shown.
+    /// New file to write the frames to, one JSON object a line, for `tutin plugin record` and `tutin simulate replay`. Without it they are shown.
     #[arg(long, value_name = "FILE")]
     to: Option<PathBuf>,
     /// How long; without it until Ctrl-C.
@@ -40,13 +41,13 @@ pub async fn run(arguments: Arguments, shutdown: CancellationToken) -> anyhow::R
         bail!("no hub runs with this configuration: there is nothing to watch; start it with `tutin run`")
     };
     eprintln!("{}", watched.what);
-    let mut file = match &arguments.to {
+    let mut file = match arguments.to {
         None => None,
         Some(path) => {
-            let created = std::fs::File::create_new(path);
+            let created = std::fs::File::create_new(&path);
             let created =
                 created.with_context(|| format!("cannot write {}, which must not be there yet", path.display()))?;
-            Some(std::io::BufWriter::new(created))
+            Some((created, path))
         }
     };
     let end = async {
@@ -56,7 +57,7 @@ pub async fn run(arguments: Arguments, shutdown: CancellationToken) -> anyhow::R
         }
     };
     tokio::pin!(end);
-    let mut frames = 0_u64;
+    let (mut frames, mut is_line) = (0, true);
     loop {
         let frame = tokio::select! {
             () = shutdown.cancelled() => break,
@@ -68,17 +69,23 @@ pub async fn run(arguments: Arguments, shutdown: CancellationToken) -> anyhow::R
             break;
         };
         frames += 1;
+        is_line &= frame.content.is_none();
         match &mut file {
             None => say(format_args!("{}", line(&frame))),
-            Some(file) => {
-                serde_json::to_writer(&mut *file, &frame)?;
-                file.write_all(b"\n")?;
+            // A line at a time: whoever looks meanwhile sees what there is.
+            Some((file, path)) => {
+                file.write_all(&frame.to_line()?).with_context(|| format!("cannot write {}", path.display()))?;
             }
         }
     }
-    if let (Some(mut file), Some(path)) = (file, &arguments.to) {
-        file.flush().with_context(|| format!("cannot write {}", path.display()))?;
-        eprintln!("{frames} frames in {}; play them with: tutin simulate replay {0}", path.display());
+    if let Some((_, path)) = file {
+        let (frames, path) = (counted(frames, "frame"), path.display());
+        let case = format!("make a case of them with: tutin plugin record {path} DRIVER/cases/NAME");
+        if is_line {
+            eprintln!("{frames} in {path}; play them with: tutin simulate replay {path}; {case}");
+        } else {
+            eprintln!("{frames} in {path}; {case}");
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

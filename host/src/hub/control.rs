@@ -196,7 +196,8 @@ async fn serve(stream: UnixStream, ask: &mpsc::Sender<Asked>) -> std::io::Result
             Err(RecvError::Lagged(count)) => {
                 let text = format!("{count} frames were not shown: whoever watches is too slow");
                 let (at, link, hex) = (Timestamp::now(), String::new(), String::new());
-                let frame = TracedFrame { at, link, direction: Direction::State, hex, text, content: None };
+                let content = Some(wire::Content::Gap(count));
+                let frame = TracedFrame { at, link, direction: Direction::State, hex, text, content };
                 write_line(&mut write, &frame).await?;
             }
             Err(RecvError::Closed) => return Ok(()),

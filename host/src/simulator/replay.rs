@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::capability::wire::{Direction, TracedFrame};
+use crate::capability::wire::{Content, Direction, TracedFrame};
 use crate::notation::{hex, unhex};
 use crate::simulator::StartError;
 use crate::simulator::scripted::line::{Exchange, Line, Open, is_same};
@@ -44,6 +44,16 @@ pub enum ScriptError {
         line: usize,
         /// What is wrong with it.
         reason: String,
+    },
+    /// Its frames do not follow each other.
+    #[error("{}: {count} frames before {at} are not in it, for they were too many to show: nothing true can be made of the rest", path.display())]
+    Gap {
+        /// Which file.
+        path: PathBuf,
+        /// Before when.
+        at: Timestamp,
+        /// How many.
+        count: u64,
     },
     /// It is of a broker or a server.
     #[error("{}: this is no instrument on a line; make a case of it with tutin plugin record, and play that with tutin simulate case", path.display())]
@@ -111,9 +121,8 @@ impl Script {
             }
         }
         let is_cut_off = |request: &Vec<u8>| {
-            let before = &script.exchanges;
-            answer.is_empty()
-                && before.iter().any(|exchange| is_same(&exchange.request, request) && !exchange.reply.is_empty())
+            let mut before = script.exchanges.iter();
+            before.any(|exchange| is_same(&exchange.request, request) && exchange.reply.len() > answer.len())
         };
         let asked = asked.filter(|request| !is_cut_off(request));
         script.note(asked, answer);
@@ -180,6 +189,9 @@ pub fn frames(path: &Path) -> Result<Vec<(TracedFrame, Vec<u8>)>, ScriptError> {
     let frame = |(number, line): (usize, &str)| {
         let wrong = |reason: String| ScriptError::Line { path: path.to_owned(), line: number + 1, reason };
         let frame: TracedFrame = serde_json::from_str(line).map_err(|error| wrong(error.to_string()))?;
+        if let Some(Content::Gap(count)) = frame.content {
+            return Err(ScriptError::Gap { path: path.to_owned(), at: frame.at, count });
+        }
         let bytes = unhex(&frame.hex).ok_or_else(|| wrong("hex is no hexadecimal text".into()))?;
         Ok::<_, ScriptError>((frame, bytes))
     };

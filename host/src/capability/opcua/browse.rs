@@ -68,14 +68,14 @@ pub(super) async fn browse(
         },
     };
     let answers: Vec<Result<Vec<Reference>, u32>> = ids.iter().map(answer).collect();
-    session.tell_in(|| {
+    session.tell_nodes(|| {
         let refused = answers.iter().find_map(|answer| answer.as_ref().err());
         let refused = refused.map(|status| format!(", some refused: {}", status_text(*status))).unwrap_or_default();
         let words = format!("{} references of {} nodes{refused}", browsing.references, known.len());
         let below = nodes.iter().zip(&answers).flat_map(|(node, answer)| {
             answer.as_ref().map(|references| seen::below(node, references)).unwrap_or_default()
         });
-        seen::shown(words, below.collect())
+        (words, below.collect())
     });
     Ok(answers)
 }

@@ -57,7 +57,7 @@ impl Connection {
             settings,
             pki: surroundings.pki.clone(),
             hub: surroundings.hub.clone(),
-            trace: Arc::new(Trace::new(name)),
+            trace: Arc::new(Trace::of_nodes(name)),
         };
         let (standing, seats) = (watch::Sender::new(Standing::Idle), Seats::default());
         let shared = Arc::new(Shared { plan, reporter, seats, standing, sessions: 0.into() });

@@ -72,10 +72,10 @@ pub(super) async fn read(session: &Session, nodes: &[Node], attribute: u32) -> R
         None => refused(UNKNOWN_NODE),
     };
     let answers: Vec<DataValue> = ids.iter().map(answer).collect();
-    session.tell_in(|| {
+    session.tell_nodes(|| {
         let known = nodes.iter().zip(&ids).filter(|(_, id)| id.is_some()).zip(&values);
         let seen = known.filter(|_| attribute == VALUE).map(|((node, _), value)| seen::value(node, value));
-        seen::shown(in_words(&answers), seen.collect())
+        (in_words(&answers), seen.collect())
     });
     Ok(answers)
 }

@@ -6,13 +6,8 @@ use serde_json::Value as Json;
 use super::bindings::tutin::opcua::client::{Node, Reference};
 use super::node;
 use super::value::nanos;
-use crate::capability::wire::{Content, Said, SeenNode, Shown};
+use crate::capability::wire::{Said, SeenNode};
 use crate::time::Timestamp;
-
-/// Words, and what they are about.
-pub(super) fn shown(words: String, seen: Vec<SeenNode>) -> Shown {
-    if seen.is_empty() { Shown::words(words) } else { Shown::with(words, Content::Nodes(seen)) }
-}
 
 /// What is below a node.
 pub(super) fn below(parent: &Node, references: &[Reference]) -> Vec<SeenNode> {

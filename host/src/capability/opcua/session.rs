@@ -16,10 +16,12 @@ use tokio::sync::Notify;
 
 use super::fault::Fault;
 use super::node::Namespaces;
-use crate::capability::wire::{Direction, Shown, Trace};
+use crate::capability::wire::{Content, Direction, SeenNode, Shown, Trace};
 
 /// Attribute of a node's value (OPC 10000-6, annex A).
 pub(super) const VALUE: u32 = 13;
+/// Nodes that a frame of a trace has at most.
+const NODES_IN_FRAME: usize = 1000;
 /// Most operations in one request where the server names no limit, or a larger one.
 const CHUNK: usize = 1000;
 
@@ -141,8 +143,23 @@ impl Session {
     }
 
     /// Shows whoever watches the link what was answered.
-    pub(super) fn tell_in<S: Into<Shown>>(&self, meaning: impl FnOnce() -> S) {
+    pub(super) fn tell_in(&self, meaning: impl FnOnce() -> String) {
         self.trace.show(Direction::In, &[], meaning);
+    }
+
+    /// The same, with the nodes that it was about, in as many frames as it takes.
+    pub(super) fn tell_nodes(&self, said: impl FnOnce() -> (String, Vec<SeenNode>)) {
+        if !self.trace.is_watched() {
+            return;
+        }
+        let (words, mut nodes) = said();
+        let mut rest = nodes.split_off(nodes.len().min(NODES_IN_FRAME));
+        self.trace.show(Direction::In, &[], || Shown::with(words, Content::Nodes(nodes)));
+        while !rest.is_empty() {
+            let more = rest.split_off(rest.len().min(NODES_IN_FRAME));
+            let nodes = std::mem::replace(&mut rest, more);
+            self.trace.show(Direction::In, &[], || Shown::with(String::from("…"), Content::Nodes(nodes)));
+        }
     }
 
     async fn read_limits(&self) -> Result<Limits, Fault> {

@@ -246,12 +246,12 @@ impl Subscription {
                         value: data_value(&change.value, &namespaces),
                     })
                     .collect();
-                session.tell_in(|| {
+                session.tell_nodes(|| {
                     let node = |handle: u32| self.wanted.nodes.get(handle as usize);
                     let seen = changes
                         .iter()
                         .filter_map(|change| Some(seen::value(node(change.client_handle)?, &change.value)));
-                    seen::shown(self.in_words(number, &notifications), seen.collect())
+                    (self.in_words(number, &notifications), seen.collect())
                 });
                 let overflows = notifications.iter().filter(|notification| is_overflow(notification.value.status));
                 let overflows = overflows.count() as u64;

@@ -15,6 +15,8 @@ use crate::time::Timestamp;
 
 /// Frames that a slow watcher may be behind.
 const BEHIND: usize = 4096;
+/// The same where each may have a thousand nodes.
+const NODES_BEHIND: usize = 256;
 /// Most bytes of a frame that are shown.
 const LONGEST: usize = 65_536;
 
@@ -48,6 +50,15 @@ pub struct TracedFrame {
     pub content: Option<Content>,
 }
 
+impl TracedFrame {
+    /// As a line of a file.
+    pub fn to_line(&self) -> serde_json::Result<Vec<u8>> {
+        let mut line = serde_json::to_vec(self)?;
+        line.push(b'\n');
+        Ok(line)
+    }
+}
+
 /// What a frame carries besides its bytes, where a playback must know it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -56,6 +67,8 @@ pub enum Content {
     Message(MessageHead),
     /// What a server of OPC UA said of its nodes.
     Nodes(Vec<SeenNode>),
+    /// So many frames before this one were not shown.
+    Gap(u64),
 }
 
 /// A node of OPC UA: what was said of it.
@@ -111,6 +124,8 @@ pub struct MessageHead {
     pub retained: bool,
     /// Whether it was sent before, perhaps.
     pub again: bool,
+    /// Its number, by which it is known when it comes again; 0 with quality of service 0.
+    pub packet: u16,
     /// Bytes of its payload; of a long one the frame shows the first.
     pub length: usize,
 }
@@ -161,6 +176,7 @@ pub struct Trace {
 #[derive(Debug)]
 pub struct Frames {
     frames: broadcast::Receiver<Arc<TracedFrame>>,
+    speech: Speech,
     /// What comes is the end of an answer whose question was not seen.
     is_within_answer: bool,
 }
@@ -176,14 +192,25 @@ impl Trace {
         Trace { speech: Speech::Answers, ..Trace::new(link) }
     }
 
+    /// Of a link over which nodes are spoken of, by the thousand.
+    pub fn of_nodes(link: &str) -> Self {
+        Trace { frames: broadcast::Sender::new(NODES_BEHIND), ..Trace::new(link) }
+    }
+
+    /// Whether anybody watches.
+    pub fn is_watched(&self) -> bool {
+        self.frames.receiver_count() > 0
+    }
+
     /// From now on; where only answers come, from the next question on.
     pub fn watch(&self) -> Frames {
-        Frames { frames: self.frames.subscribe(), is_within_answer: self.speech == Speech::Answers }
+        let (frames, speech) = (self.frames.subscribe(), self.speech);
+        Frames { frames, speech, is_within_answer: speech == Speech::Answers }
     }
 
     /// Shows a frame to whoever watches; what it means is only worked out then.
     pub fn show<S: Into<Shown>>(&self, direction: Direction, bytes: &[u8], meaning: impl FnOnce() -> S) {
-        if self.frames.receiver_count() == 0 {
+        if !self.is_watched() {
             return;
         }
         let (at, link, hex) = (Timestamp::now(), self.link.clone(), hex(bytes.get(..LONGEST).unwrap_or(bytes)));
@@ -197,7 +224,7 @@ impl Frames {
     /// The next frame. Cancel safe.
     pub async fn recv(&mut self) -> Result<Arc<TracedFrame>, RecvError> {
         loop {
-            let frame = self.frames.recv().await?;
+            let frame = self.frames.recv().await.inspect_err(|_| self.skipped())?;
             if self.is_shown(&frame) {
                 return Ok(frame);
             }
@@ -207,11 +234,20 @@ impl Frames {
     /// The next frame that is there already.
     pub fn try_recv(&mut self) -> Result<Arc<TracedFrame>, TryRecvError> {
         loop {
-            let frame = self.frames.try_recv()?;
+            let frame = self.frames.try_recv().inspect_err(|error| {
+                if matches!(error, TryRecvError::Lagged(_)) {
+                    self.skipped();
+                }
+            })?;
             if self.is_shown(&frame) {
                 return Ok(frame);
             }
         }
+    }
+
+    /// What was skipped may have ended within an answer.
+    fn skipped(&mut self) {
+        self.is_within_answer = self.speech == Speech::Answers;
     }
 
     fn is_shown(&mut self, frame: &TracedFrame) -> bool {
@@ -269,5 +305,18 @@ mod tests {
         };
         assert_eq!(seen(Trace::of_answers("line-a")), ["03", "04"]);
         assert_eq!(seen(Trace::new("line-a")), ["01", "02", "03", "04"]);
+    }
+
+    #[test]
+    fn nor_one_whose_question_was_skipped() {
+        let trace = Trace::of_answers("line-a");
+        let mut frames = trace.watch();
+        let show = |direction, byte| trace.show(direction, &[byte], String::new);
+        show(Direction::Out, 1);
+        (0..BEHIND).for_each(|_| show(Direction::In, 2));
+        show(Direction::In, 3);
+        show(Direction::Out, 4);
+        assert!(matches!(frames.try_recv(), Err(TryRecvError::Lagged(3))));
+        assert_eq!(frames.try_recv().unwrap().hex, "04");
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use tempfile::NamedTempFile;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::task::JoinHandle;
@@ -47,16 +47,32 @@ impl Recording {
     /// Makes the case, and shows what the driver made of it.
     pub(super) async fn end(self, plugin: Arc<Plugin>) -> anyhow::Result<ExitCode> {
         self.stop.cancel();
-        let missed = self.missed.await.context("writing what goes over the link")??;
-        if missed > 0 {
-            bail!("{missed} frames were too many to write: there is no case of what has gaps");
+        let made = match self.missed.await.context("writing what goes over the link")? {
+            Ok(0) => record::make(plugin, self.file.path(), &self.folder, &self.source).await,
+            Ok(missed) => Err(anyhow!("{missed} frames were too many to write: there is no case of what has gaps")),
+            Err(error) => Err(error).context("writing what goes over the link"),
+        };
+        if made.is_err() {
+            eprintln!("{}", kept(self.file));
         }
-        record::make(plugin, self.file.path(), &self.folder, &self.source).await
+        made
+    }
+
+    /// Makes no case, since the driver has none to make.
+    pub(super) fn leave(self) {
+        eprintln!("{}", kept(self.file));
     }
 }
 
-async fn write(mut frames: Frames, file: std::fs::File, stop: CancellationToken) -> std::io::Result<u64> {
-    let mut file = std::io::BufWriter::new(file);
+/// What was seen is not lost with a case that cannot be made.
+fn kept(file: NamedTempFile) -> String {
+    match file.keep() {
+        Ok((_, path)) => format!("what was seen is in {}", path.display()),
+        Err(error) => format!("what was seen is lost: {error}"),
+    }
+}
+
+async fn write(mut frames: Frames, mut file: std::fs::File, stop: CancellationToken) -> std::io::Result<u64> {
     let mut missed = 0;
     loop {
         let frame = tokio::select! {
@@ -69,13 +85,11 @@ async fn write(mut frames: Frames, file: std::fs::File, stop: CancellationToken)
         };
         match frame {
             Ok(frame) => {
-                serde_json::to_writer(&mut file, &*frame)?;
-                file.write_all(b"\n")?;
+                file.write_all(&frame.to_line()?)?;
             }
             Err(RecvError::Lagged(count)) => missed += count,
             Err(RecvError::Closed) => break,
         }
     }
-    file.flush()?;
     Ok(missed)
 }

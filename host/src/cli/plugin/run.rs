@@ -98,7 +98,10 @@ pub async fn run(arguments: Arguments, shutdown: CancellationToken) -> anyhow::R
     single.connection.close().await;
     match (recording, ended) {
         (Some(recording), Ok(_)) => recording.end(Arc::clone(&single.spec.plugin)).await,
-        (_, ended) => ended,
+        (recording, ended) => {
+            recording.into_iter().for_each(Recording::leave);
+            ended
+        }
     }
 }
 

@@ -37,7 +37,6 @@ pub(super) async fn scenes(
     state: &Path,
 ) -> Result<Scenes, RecordError> {
     let begin = Script::read(trace)?.begin();
-    fs::create_dir_all(folder).map_err(failed(folder))?;
     let copy = folder.join(TRACE);
     fs::copy(trace, &copy).map_err(failed(&copy))?;
     let Heard { polls, rest } = hear(plugin, folder, source, state).await?;

@@ -7,6 +7,7 @@ mod messages;
 mod nodes;
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -128,15 +129,39 @@ pub async fn record(
     source: &Source,
     state: &Path,
 ) -> Result<Recorded, RecordError> {
-    if folder.exists() {
-        return Err(RecordError::Exists(folder.to_owned()));
+    let begun = Begun::new(folder)?;
+    let made = make(plugin, trace, folder, source, state).await?;
+    begun.keep();
+    Ok(made)
+}
+
+/// A folder that was made for a case, and goes again when no case comes of it: on a mistake, and when somebody does not wait for the end.
+struct Begun<'a>(Option<&'a Path>);
+
+impl<'a> Begun<'a> {
+    fn new(folder: &'a Path) -> Result<Self, RecordError> {
+        if let Some(parent) = folder.parent() {
+            fs::create_dir_all(parent).map_err(failed(parent))?;
+        }
+        fs::create_dir(folder).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => RecordError::Exists(folder.to_owned()),
+            _ => failed(folder)(error),
+        })?;
+        Ok(Begun(Some(folder)))
     }
-    let made = make(plugin, trace, folder, source, state).await;
-    if made.is_err() {
-        // It may not have come so far.
-        let _ = fs::remove_dir_all(folder);
+
+    fn keep(mut self) {
+        self.0 = None;
     }
-    made
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        if let Some(folder) = self.0 {
+            // What cannot be removed is in the way of the next one, which says so.
+            let _ = fs::remove_dir_all(folder);
+        }
+    }
 }
 
 async fn make(
@@ -152,7 +177,6 @@ async fn make(
         _ => exchanges::scenes(Arc::clone(&plugin), trace, folder, source, state).await?,
     };
     let file = folder.join(CASE);
-    fs::create_dir_all(folder).map_err(failed(folder))?;
     fs::write(&file, text(source, &scenes)).map_err(failed(&file))?;
     let case = Case::read(folder).map_err(PlayError::Case)?;
     let played = play(plugin, &case, state).await?;

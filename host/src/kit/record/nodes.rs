@@ -21,9 +21,11 @@ const REFERENCES: [(&str, &str); 5] = [
     ("i=47", "HasComponent"),
     ("i=49", "HasOrderedComponent"),
     ("i=46", "HasProperty"),
-    ("i=45", "HasSubtype"),
-    ("i=35", "Organizes"),
+    ("i=45", HAS_SUBTYPE),
+    ("i=35", ORGANIZES),
 ];
+const HAS_SUBTYPE: &str = "HasSubtype";
+const ORGANIZES: &str = "Organizes";
 /// Node classes (OPC 10000-3, 8.29).
 const OBJECT: u32 = 1;
 const VARIABLE: u32 = 2;
@@ -72,7 +74,9 @@ struct Place {
 /// How it is.
 #[derive(Debug, Clone, PartialEq)]
 struct State {
-    value: Option<Value>,
+    /// As the trace has it: a number that is none is equal to itself.
+    value: Option<Json>,
+    kind: &'static str,
     status: u32,
     time: Timestamp,
 }
@@ -94,10 +98,12 @@ struct Seen {
     begin: Option<Timestamp>,
     /// When the last node was first seen to have a value.
     told: Option<Timestamp>,
-    /// Values of types that a case cannot have, by node.
+    /// Nodes with values of types that a case cannot have.
     strange: HashSet<String>,
-    /// Nodes below others by references that a case cannot have.
-    apart: HashSet<String>,
+    /// Nodes of classes that a case cannot have.
+    others: HashSet<String>,
+    /// References that a case cannot have: of other types, or a second one to a node.
+    references: HashSet<(String, String)>,
 }
 
 /// Nodes of the trace, and what became of them.
@@ -120,18 +126,40 @@ impl Seen {
     fn take(&mut self, at: Timestamp, SeenNode { id, said }: SeenNode) {
         match said {
             Said::Below { parent, reference, namespace, name, class, type_definition } => {
-                // What a type has, and what a node of the standard has, is the standard's.
-                if id.starts_with("i=") || ![OBJECT, VARIABLE, METHOD, OBJECT_TYPE].contains(&class) {
-                    return;
+                // A node of the standard is the standard's.
+                if !id.starts_with("i=") {
+                    self.below(
+                        id,
+                        &reference,
+                        Place { parent, reference: "", namespace, name, class, type_definition },
+                    );
                 }
-                let Some((_, reference)) = REFERENCES.iter().find(|(known, _)| *known == reference) else {
-                    self.apart.insert(id);
-                    return;
-                };
-                let place = Place { parent, reference, namespace, name, class, type_definition };
-                self.known(&id).place.get_or_insert(place);
             }
             Said::Value { data_type, value, status, time } => self.value(at, id, &data_type, value, status, time),
+        }
+    }
+
+    fn below(&mut self, id: String, reference: &str, place: Place) {
+        if ![OBJECT, VARIABLE, METHOD, OBJECT_TYPE].contains(&place.class) {
+            self.others.insert(id);
+            return;
+        }
+        let pair = (place.parent.clone(), id.clone());
+        let Some((_, reference)) = REFERENCES.iter().find(|(known, _)| *known == reference) else {
+            self.references.insert(pair);
+            return;
+        };
+        let place = Place { reference, ..place };
+        match &mut self.known(&id).place {
+            Some(known) if known.parent == place.parent => {}
+            // Where it is a part is where it is; what only organizes it refers to it.
+            Some(known) if known.reference == ORGANIZES && place.reference != ORGANIZES => {
+                let pair = (known.parent.clone(), id);
+                *known = place;
+                self.references.insert(pair);
+            }
+            Some(_) => drop(self.references.insert(pair)),
+            known => *known = Some(place),
         }
     }
 
@@ -155,8 +183,8 @@ impl Seen {
             return;
         }
         let kind = TYPES.iter().find(|(name, _)| *name == data_type).map(|(_, kind)| *kind);
-        let written = value.as_ref().and_then(|value| written(kind?, value));
-        if !data_type.is_empty() && written.is_none() {
+        let is_written = value.as_ref().is_some_and(|value| kind.is_some_and(|kind| written(kind, value).is_some()));
+        if !data_type.is_empty() && !is_written {
             self.strange.insert(id);
             return;
         }
@@ -166,7 +194,7 @@ impl Seen {
         let known = self.known(&id);
         known.kind = known.kind.or(kind);
         // A value without a time of its own is of that at which it came; the same without a time is no news.
-        let state = State { value: written, status, time: time.unwrap_or(at) };
+        let state = State { value, kind: known.kind.unwrap_or(UNSEEN), status, time: time.unwrap_or(at) };
         let before = known.last.replace(state.clone());
         match before {
             None => {
@@ -185,15 +213,26 @@ impl Seen {
     fn scenes(self) -> Scenes {
         let mut namespaces: Vec<String> = Vec::new();
         let mut there: HashSet<&str> = THERE.into();
-        let (mut nodes, mut nowhere) = (Vec::new(), 0);
-        for (id, known) in self.order.iter().filter_map(|id| self.nodes.get_key_value(id)) {
-            let is_type = known.place.as_ref().is_some_and(|place| place.reference == "HasSubtype");
-            if known.place.as_ref().is_some_and(|place| !is_type && !there.contains(place.parent.as_str())) {
-                nowhere += 1;
-                continue;
+        let mut nodes = Vec::new();
+        let mut rest: Vec<(&String, &Known)> =
+            self.order.iter().filter_map(|id| self.nodes.get_key_value(id)).collect();
+        // Whatever was seen first: a node comes after what it is below.
+        loop {
+            let (ready, waiting): (Vec<_>, Vec<_>) = rest.iter().partition(|(_, known)| known.is_ready(&there));
+            for (id, known) in &ready {
+                there.insert(id);
+                nodes.push(Value::Table(known.table(id, known.place.as_ref(), &mut namespaces)));
             }
+            rest = waiting;
+            if ready.is_empty() {
+                break;
+            }
+        }
+        // Of what the others are below nothing was seen. Those with a value may be what the driver was told to read.
+        let (valued, nowhere): (Vec<_>, Vec<_>) = rest.into_iter().partition(|(_, known)| known.first.is_some());
+        for (id, known) in valued {
             there.insert(id);
-            nodes.push(Value::Table(known.table(id, &mut namespaces)));
+            nodes.push(Value::Table(known.table(id, None, &mut namespaces)));
         }
         let changes: Vec<Change> =
             self.changes.into_iter().filter(|change| there.contains(change.id.as_str())).collect();
@@ -202,9 +241,10 @@ impl Seen {
         let (changed, later) = steps(changes);
         let steps = [poll(self.begin), poll(told)].into_iter().chain(changed).collect();
         let left_out = [
-            (nowhere, "node", ", for nothing was seen of what they are below"),
-            (self.apart.len(), "node", ", for the references to them are of types that no case knows"),
-            (self.strange.len(), "node", ", for their values are of types that no case knows"),
+            (nowhere.len(), "node", ", for nothing was seen of what it is below, nor a value"),
+            (self.others.len(), "node", ", which is neither object nor variable, method or type of objects"),
+            (self.references.len(), "reference", ", of a type that no case knows, or not the first to its node"),
+            (self.strange.len(), "value", ", of a type that no case knows"),
             (later, "change", ", the last, for it would be too long"),
         ];
         let left_out = left_out.iter().filter(|(count, ..)| *count > 0);
@@ -223,7 +263,12 @@ impl Seen {
 }
 
 impl Known {
-    fn table(&self, id: &str, namespaces: &mut Vec<String>) -> Table {
+    /// Whether what it is below is there. Types of the models need not be.
+    fn is_ready(&self, there: &HashSet<&str>) -> bool {
+        self.place.as_ref().is_none_or(|place| place.reference == HAS_SUBTYPE || there.contains(place.parent.as_str()))
+    }
+
+    fn table(&self, id: &str, place: Option<&Place>, namespaces: &mut Vec<String>) -> Table {
         let mut index = |uri: &str| {
             let at = namespaces.iter().position(|known| known == uri).unwrap_or_else(|| {
                 namespaces.push(uri.to_owned());
@@ -231,8 +276,8 @@ impl Known {
             });
             at + FIRST_NAMESPACE
         };
-        let place = self.place.as_ref();
-        for node in [Some(id), place.and_then(|place| place.type_definition.as_deref())].into_iter().flatten() {
+        let named = place.map(|place| [Some(place.parent.as_str()), place.type_definition.as_deref()]);
+        for node in [Some(id)].into_iter().chain(named.unwrap_or_default()).flatten() {
             if let Some((uri, _)) = node.strip_prefix("nsu=").and_then(|rest| rest.split_once(';')) {
                 index(uri);
             }
@@ -265,7 +310,7 @@ impl Known {
 impl State {
     fn members(&self) -> impl Iterator<Item = (String, Value)> {
         let members = [
-            ("value", self.value.clone()),
+            ("value", self.value.as_ref().and_then(|value| written(self.kind, value))),
             ("status", Some(self.status).filter(|status| *status != 0).map(|status| Value::Integer(status.into()))),
             ("time", Some(Value::String(self.time.to_string()))),
         ];
@@ -360,10 +405,34 @@ mod tests {
     }
 
     #[test]
+    fn a_node_is_where_it_is_a_part_whatever_was_seen_first() {
+        let seen = [
+            value("nsu=urn:b;s=NO", "Double", "1.5", 0, "null"),
+            value("nsu=urn:b;s=NO", "Double", "\"NaN\"", 0, "null"),
+            value("nsu=urn:b;s=NO", "Double", "\"NaN\"", 0, "null"),
+            below("nsu=urn:a;s=Group", "i=35", "nsu=urn:b;s=NO", "NO", VARIABLE),
+            below("nsu=urn:a;s=Set", "i=47", "nsu=urn:b;s=NO", "NO", VARIABLE),
+            below("nsu=urn:c;i=1", "i=45", "nsu=urn:a;i=2", "Derived", OBJECT_TYPE),
+            below("i=85", "i=47", "nsu=urn:a;s=Set", "Set", OBJECT),
+        ];
+        let scenes = of(&seen.each_ref().map(String::as_str)).unwrap();
+
+        let case: Case = toml::from_str(&super::super::text(&super::super::Source::default(), &scenes)).unwrap();
+        let nodes = case.instrument.nodes.iter().map(|node| (node.id.as_str(), node.parent.as_deref().unwrap()));
+        let expected =
+            [("nsu=urn:a;i=2", "nsu=urn:c;i=1"), ("nsu=urn:a;s=Set", "i=85"), ("nsu=urn:b;s=NO", "nsu=urn:a;s=Set")];
+        assert_eq!(nodes.collect::<Vec<_>>(), expected);
+        assert_eq!(case.instrument.namespaces, ["urn:a", "urn:c", "urn:b"]);
+        assert_eq!(case.steps.len(), 3, "what is no number is the same as before");
+        assert_eq!(scenes.left_out.len(), 1, "that it is in the group, too: {:?}", scenes.left_out);
+    }
+
+    #[test]
     fn what_no_case_can_have_is_told() {
         let seen = [
             below("nsu=urn:a;s=Elsewhere", "i=47", "nsu=urn:a;s=Child", "Child", VARIABLE),
             below("i=85", "nsu=urn:a;i=9", "nsu=urn:a;s=Odd", "Odd", OBJECT),
+            below("i=85", "i=35", "nsu=urn:a;s=Type", "Type", 16),
             below("i=85", "i=35", "i=2253", "Server", OBJECT),
             value("nsu=urn:a;s=List", "Array", "null", 0, "null"),
             value("nsu=urn:a;s=Gone", "", "null", NO_SUCH_NODE, "null"),
@@ -374,15 +443,16 @@ mod tests {
         assert_eq!(
             scenes.left_out,
             [
-                "not in the case: 1 node of the trace, for nothing was seen of what they are below",
-                "not in the case: 1 node of the trace, for the references to them are of types that no case knows",
-                "not in the case: 1 node of the trace, for their values are of types that no case knows",
+                "not in the case: 1 node of the trace, for nothing was seen of what it is below, nor a value",
+                "not in the case: 1 node of the trace, which is neither object nor variable, method or type of objects",
+                "not in the case: 1 reference of the trace, of a type that no case knows, or not the first to its node",
+                "not in the case: 1 value of the trace, of a type that no case knows",
             ]
         );
         let nodes = scenes.instrument.get("nodes").and_then(Value::as_array).unwrap();
         let ids: Vec<_> = nodes.iter().filter_map(|node| node.get("id")?.as_str()).collect();
         assert_eq!(ids, ["nsu=urn:a;s=NO"]);
-        let nothing = of(&seen[..3].iter().map(String::as_str).collect::<Vec<_>>()).map(|_| ()).unwrap_err();
+        let nothing = of(&seen[..4].iter().map(String::as_str).collect::<Vec<_>>()).map(|_| ()).unwrap_err();
         assert!(nothing.to_string().contains("no value of a node was seen in it"), "{nothing}");
     }
 }

@@ -195,6 +195,7 @@ impl Publish {
             qos: self.qos,
             retained: self.retain,
             again: self.dup,
+            packet: self.packet,
             length: self.payload.len(),
         };
         Shown::with(self.meaning(), Content::Message(message))

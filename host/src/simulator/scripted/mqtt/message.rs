@@ -8,7 +8,7 @@ use crate::notation::{hex, unhex};
 
 /// What is published: `{ topic = "plant/co", payload = '{"v": 1}', retained = true, qos = 1 }`, with `hex` instead of `payload` for what is
 /// no text.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
 #[serde(try_from = "Written")]
 pub struct Message {
     /// Its topic.

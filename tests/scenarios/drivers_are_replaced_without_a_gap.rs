@@ -1,6 +1,7 @@
 //! A driver's file or its settings change while it runs: between two polls another one has its place, and when that fails the one before is back.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
@@ -26,8 +27,8 @@ const BEAT: Duration = Duration::from_millis(100);
 const BACK: Duration = Duration::from_secs(2);
 
 /// A device of the misbehaving plugin in `counting.wasm`, with these settings.
-fn counting(site: &Site, settings: &str) -> String {
-    with_file("counting", &site.path("counting.wasm"))
+fn counting(settings: &str) -> String {
+    with_file("counting", Path::new("counting.wasm"))
         + &format!(
             "\n[links.none]\ntype = \"modbus_tcp\"\naddress = \"127.0.0.1:9\"\n\n[devices.counting]\nplugin = \"counting\"\n\
              link = \"none\"\ninterval = \"100ms\"\nsettings = {settings}\n"
@@ -105,7 +106,7 @@ fn a_file_is_replaced_twenty_times_under_load_and_no_reading_is_lost_or_doubled(
     let on_its_link = &neighbour[neighbour.find("[devices").unwrap()..];
     let on_its_link = on_its_link.replace("link = \"neighbour\"", "link = \"analyzer\"");
     let plugins = with_file("t200", &site.path("t200.wasm")) + &with_plugin("teledyne-t");
-    site.configure(&(plugins + &counting(&site, "{}") + &analyzer + &on_its_link));
+    site.configure(&(plugins + &counting("{}") + &analyzer + &on_its_link));
     let mut hub = site.run();
     hub.wait_until("the first readings", || journal::polls(&site, "analyzer").len() >= 10);
 
@@ -158,11 +159,11 @@ fn settings_that_fail_are_rolled_back_within_two_seconds_and_told() {
     put(&site, "counting.wasm", "misbehaving", 0);
     let peer = Pymodbus::start(t200::map());
     let others = with_plugin("teledyne-t") + &t200("neighbour", &peer.address());
-    site.configure(&(others.clone() + &counting(&site, "{}")));
+    site.configure(&(others.clone() + &counting("{}")));
     let mut hub = site.run();
     hub.wait_until("readings", || journal::polls(&site, "counting").len() >= 10);
 
-    site.configure(&(others.clone() + &counting(&site, "{ behaviour = \"loop\" }")));
+    site.configure(&(others.clone() + &counting("{ behaviour = \"loop\" }")));
     let (code, said) = reload(&site);
     assert_eq!(code, Some(1), "{said}");
     for part in ["rolled back device counting", "limits.call"] {
@@ -172,7 +173,7 @@ fn settings_that_fail_are_rolled_back_within_two_seconds_and_told() {
     wait_for_polls(&hub, &site, "counting", 5);
 
     // What ran before counts on, so that the next change begins from it.
-    site.configure(&(others + &counting(&site, "{ after_polls = 5 }")));
+    site.configure(&(others + &counting("{ after_polls = 5 }")));
     let (code, said) = reload(&site);
     assert!(code == Some(0) && said.contains("swapped device counting"), "{said}");
     wait_for_polls(&hub, &site, "counting", 5);
@@ -201,9 +202,12 @@ fn settings_that_fail_are_rolled_back_within_two_seconds_and_told() {
 fn a_file_that_cannot_run_leaves_the_driver_that_runs() {
     let site = Site::new("");
     put(&site, "counting.wasm", "misbehaving", 0);
-    site.configure(&counting(&site, "{}"));
+    site.configure(&counting("{}"));
     let mut hub = site.run();
     hub.wait_until("readings", || journal::polls(&site, "counting").len() >= 5);
+    let (code, said) = reload(&site);
+    assert!(code == Some(0) && said.contains("nothing changed"), "{said}");
+    let runs = &site.status()[0];
 
     // Half a copy, which rests for longer than a look.
     let whole = version_of("misbehaving", 1);
@@ -212,10 +216,18 @@ fn a_file_that_cannot_run_leaves_the_driver_that_runs() {
     // A driver for another kind of link.
     put(&site, "counting.wasm", "thermo-clink", 1);
     hub.wait_for("the refusal", |line| line.contains("tutin:stream/client") && line.contains("what runs goes on"));
+    let runs_on = &site.status()[0];
+    assert_eq!(runs_on["digest"], runs["digest"], "what runs is not what lies there");
+    assert_eq!(runs_on["used"]["memory"], runs["used"]["memory"]);
     // The whole of it at last.
     put(&site, "counting.wasm", "misbehaving", 2);
     hub.wait_for("the change", |line| line.contains("goes over to misbehaving"));
     wait_for_polls(&hub, &site, "counting", 5);
+    hub.wait_until("the memory of one instance", || {
+        let runs_now = &site.status()[0];
+        assert_ne!(runs_now["digest"], runs["digest"]);
+        runs_now["used"]["memory"] == runs["used"]["memory"]
+    });
     assert!(hub.interrupt().success());
 
     let warnings = hub.lines().text().lines().filter(|line| line.contains("no WebAssembly component")).count();
@@ -229,7 +241,7 @@ fn a_file_that_cannot_run_leaves_the_driver_that_runs() {
 fn a_configuration_with_mistakes_touches_nothing_and_each_is_told_with_its_line() {
     let site = Site::new("");
     put(&site, "counting.wasm", "misbehaving", 0);
-    let good = counting(&site, "{}");
+    let good = counting("{}");
     site.configure(&good);
     let mut hub = site.run();
     hub.wait_until("readings", || journal::polls(&site, "counting").len() >= 3);

@@ -68,7 +68,7 @@ fn ten_mistakes_give_ten_diagnostics_with_their_lines() {
 #[test]
 fn a_hub_with_a_wrong_configuration_starts_nothing() {
     let site = Site::new(MISTAKES);
-    let mut hub = site.run();
+    let mut hub = site.start(&["run", "tutin.toml"]);
     assert_eq!(hub.wait().code(), Some(1));
     assert!(!site.path("state").exists());
     assert!(hub.lines().text().contains("tutin.toml:2:"), "{}", hub.lines().text());

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::disk::Disk;
@@ -64,6 +65,14 @@ impl Site {
         let output = command.output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         Said { success: output.status.success(), text }
+    }
+
+    /// What `tutin plugin status` says of each device of the hub that runs here.
+    pub fn status(&self) -> Vec<Value> {
+        let mut asked = self.start(&["plugin", "status", "--config", "tutin.toml", "--format", "json"]);
+        assert!(asked.wait().success(), "{}", asked.lines().text());
+        let said: Value = serde_json::from_str(&asked.lines().of(Origin::Stdout).concat()).unwrap();
+        said["devices"].as_array().unwrap().clone()
     }
 
     /// Starts `tutin` with these arguments, in the folder.

@@ -95,10 +95,11 @@ impl ResourceLimiter for Guest {
     /// An error and not a refusal: a guest that gets no memory traps somewhere else and takes the reason with it.
     fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         // All memories of the instance together.
-        let total = self.memory.saturating_add(desired.saturating_sub(current) as u64);
+        let more = desired.saturating_sub(current) as u64;
+        let total = self.memory.saturating_add(more);
         self.usage.memory(total)?;
         self.memory = total;
-        self.usage.meter().has_memory(total);
+        self.usage.meter().took_memory(more, total);
         Ok(true)
     }
 
@@ -124,6 +125,6 @@ impl ResourceLimiter for Guest {
 
 impl Drop for Guest {
     fn drop(&mut self) {
-        self.usage.meter().has_memory(0);
+        self.usage.meter().gave_back_memory(self.memory);
     }
 }

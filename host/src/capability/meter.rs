@@ -83,9 +83,15 @@ impl Meter {
         self.host_calls.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn has_memory(&self, bytes: u64) {
-        self.memory.store(bytes, Ordering::Relaxed);
-        self.peak_memory.fetch_max(bytes, Ordering::Relaxed);
+    /// An instance has so much more memory, and so much in all. There may be two of a device, while one takes over from the other.
+    pub(crate) fn took_memory(&self, more: u64, in_all: u64) {
+        self.memory.fetch_add(more, Ordering::Relaxed);
+        self.peak_memory.fetch_max(in_all, Ordering::Relaxed);
+    }
+
+    /// An instance has ended, and its memory with it.
+    pub(crate) fn gave_back_memory(&self, bytes: u64) {
+        self.memory.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     pub(crate) fn trapped(&self) {
@@ -154,15 +160,16 @@ mod tests {
         let meter = Meter::default();
         meter.called(Duration::from_micros(30));
         meter.called(Duration::from_micros(12));
-        meter.has_memory(1 << 20);
-        meter.has_memory(0);
+        meter.took_memory(1 << 20, 1 << 20);
+        meter.took_memory(1 << 16, 1 << 16);
+        meter.gave_back_memory(1 << 20);
         meter.broke("limits.call");
         assert_eq!(meter.broke("limits.call"), 2);
 
         let figures = meter.read();
 
         assert_eq!((figures.calls, figures.computed_us, figures.longest_us), (2, 42, 30));
-        assert_eq!((figures.memory, figures.peak_memory), (0, 1 << 20));
+        assert_eq!((figures.memory, figures.peak_memory), (1 << 16, 1 << 20));
         assert_eq!(figures.breaks, BTreeMap::from([("limits.call".to_owned(), 2)]));
     }
 

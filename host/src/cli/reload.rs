@@ -62,7 +62,8 @@ pub async fn reload(hub: &mut Hub, files: &[PathBuf], asked: Option<&[PathBuf]>)
     if asked.is_some_and(|asked| asked != own) {
         return Err(format!("this hub reads {}: name these, in this order", show(&own)));
     }
-    let loaded = knowledge::load_and_check(own).await.map_err(|error| format!("{error:#}"))?;
+    // As the hub was told of them: a relative path in there is then the same as before.
+    let loaded = knowledge::load_and_check(files.to_vec()).await.map_err(|error| format!("{error:#}"))?;
     let problems = report::render(&loaded.problems, Style::Short);
     let has_errors = loaded.problems.iter().any(|problem| problem.severity == Severity::Error);
     let Some(config) = loaded.config.filter(|_| !has_errors) else { return Ok(Reloaded { problems, applied: None }) };

@@ -13,7 +13,7 @@ pub struct DeviceFigures {
     pub device: String,
     /// The member of `[plugins]` that reads it.
     pub plugin: String,
-    /// SHA-256 of the plugin's file; empty when it could not be loaded.
+    /// SHA-256 of the plugin that runs, which after a return to the one before is not that of the file; empty when none could be loaded.
     pub digest: String,
     /// starting, running, failing, restarting or parked.
     pub phase: String,
@@ -41,11 +41,10 @@ impl Hub {
                 Phase::Restarting(reason) => ("restarting", reason),
                 Phase::Parked(reason) => ("parked", reason),
             };
-            let plugin = self.plugins.get(&unit.last.key.plugin).and_then(|plugin| plugin.as_ref().ok());
             DeviceFigures {
                 device: name.clone(),
                 plugin: unit.last.key.device.plugin.clone(),
-                digest: plugin.map(|plugin| plugin.digest.clone()).unwrap_or_default(),
+                digest: unit.running().digest.clone(),
                 phase: phase.to_owned(),
                 reason,
                 polls: status.polls,

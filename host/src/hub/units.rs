@@ -200,11 +200,17 @@ impl DeviceUnit {
         Ok(Order { device: name.to_owned(), generation, before, after, news: told })
     }
 
-    /// What runs now. What cannot come back any more is forgotten.
+    /// What runs now.
+    pub fn running(&self) -> &Given {
+        let running = self.status.borrow().generation;
+        self.given.get(&running).unwrap_or(&self.last)
+    }
+
+    /// The same. What cannot come back any more is forgotten.
     pub fn settle(&mut self) -> Given {
         let running = self.status.borrow().generation;
         self.given.retain(|generation, _| *generation >= running);
-        self.given.get(&running).unwrap_or(&self.last).clone()
+        self.running().clone()
     }
 
     /// The last order came to nothing.

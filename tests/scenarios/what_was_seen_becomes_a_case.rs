@@ -18,6 +18,8 @@ fn a_trace_of_a_running_hub_becomes_a_case_that_passes_and_that_notices_a_change
 
     let case = "mine/cases/north";
     let recorded = record(&site, "t.jsonl", case);
+    let about = site.read(&format!("{case}/case.toml"));
+    assert!(about.contains("with teledyne-t 0.1.0."), "{about}");
     assert!(recorded.success && recorded.text.contains("\"point\":\"no2_r1\""), "{}", recorded.text);
     let driver = plugin("teledyne-t");
     let driver = driver.to_str().unwrap();
@@ -145,6 +147,28 @@ fn a_driver_that_ran_beside_an_instrument_leaves_a_case() {
     notices_a_change(&site, driver, "mine/cases/boiler");
     let again = site.said(&[&run[..], &more[..]].concat());
     assert!(!again.success && again.text.contains("is there already"), "{}", again.text);
+    let nowhere = site.said(&[&run[..], &["--record", "settings.toml/cases/boiler"]].concat());
+    assert!(!nowhere.success && nowhere.text.contains("cannot write in settings.toml/cases"), "{}", nowhere.text);
+}
+
+#[test]
+fn a_recording_of_nothing_says_so_and_one_without_a_case_is_kept() {
+    let site = Site::new("");
+    let driver = plugin("teledyne-t");
+    let run =
+        ["plugin", "run", driver.to_str().unwrap(), "--set", "model=T200", "--record", "mine/cases/north", "--link"];
+
+    let absent = site.said(&[&run[..], &["tcp://127.0.0.1:9"]].concat());
+
+    assert!(!absent.success && absent.text.contains("nothing went over the link"), "{}", absent.text);
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let link = format!("tcp://{}?timeout=100ms", silent.local_addr().unwrap());
+    let silent = site.said(&[&run[..], &[&link]].concat());
+    assert!(!silent.success && silent.text.contains("not one sample came"), "{}", silent.text);
+    let kept = silent.text.rsplit("what was seen is in ").next().unwrap().trim();
+    assert!(fs::read_to_string(kept).unwrap().contains("\"out\""), "{kept}");
+    fs::remove_file(kept).unwrap();
+    assert!(!site.path("mine/cases/north").exists());
 }
 
 #[test]

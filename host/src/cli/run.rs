@@ -19,6 +19,7 @@ use crate::config::report::{self, Style};
 use crate::hub::control::{Asked, Control};
 use crate::hub::{self, Hub, Verdict, Watch};
 use crate::journal::Storage;
+use crate::notation::counted;
 use crate::plugin::Phase;
 
 /// Longest time for an orderly end: a disk that does not write must not keep the process for ever.
@@ -223,7 +224,7 @@ fn describe(config: &Config) {
 }
 
 fn summary(hub: &Hub) -> String {
-    let (mut running, mut others, mut polls, mut missed) = (0_u64, Vec::new(), 0_u64, 0_u64);
+    let (mut running, mut others, mut polls, mut missed) = (0_usize, Vec::new(), 0_u64, 0_u64);
     for (name, status) in hub.devices() {
         polls += status.polls;
         missed += status.missed;
@@ -247,5 +248,6 @@ fn summary(hub: &Hub) -> String {
     if !others.is_empty() {
         warn!("{}", others.join("; "));
     }
-    format!("{running} devices running, {polls} polls, {missed} missed; {}", sinks.join(", "))
+    let sinks = if sinks.is_empty() { String::new() } else { format!("; {}", sinks.join(", ")) };
+    format!("{} running, {polls} polls, {missed} missed{sinks}", counted(running, "device"))
 }

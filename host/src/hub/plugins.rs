@@ -31,6 +31,7 @@ impl Hub {
             plugin.file.display(),
             match &plugin.signer {
                 Some(signer) => format!("signed by {} (key {})", signer.name, signer.key),
+                None if next.trust.keys.is_empty() => "not looked at for a signature: there is no [trust]".to_owned(),
                 None => "signed by nobody whom [trust] names".to_owned(),
             }
         );

@@ -9,6 +9,7 @@
 //!
 //! The members of `case.toml` and of its steps are those of [`Case`] and [`Step`].
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +20,7 @@ use crate::simulator::scripted::between::Fault;
 use crate::simulator::scripted::line::Answer;
 use crate::simulator::scripted::modbus::Registers;
 use crate::simulator::scripted::{mqtt, opcua};
+use crate::time::Timestamp;
 
 /// Names of the files.
 pub const CASE: &str = "case.toml";
@@ -191,6 +193,12 @@ impl Case {
             return Err(CaseError::Nothing { path: folder.to_owned() });
         }
         folders.iter().map(|folder| Case::read(folder)).collect()
+    }
+
+    /// Times that it gives to values.
+    pub fn times(&self) -> HashSet<Timestamp> {
+        let nodes = self.instrument.nodes.iter().chain(self.steps.iter().flat_map(|step| &step.nodes));
+        nodes.filter_map(|node| node.time.as_ref()?.parse().ok()).collect()
     }
 
     /// Where the expected lines are.

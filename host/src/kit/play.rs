@@ -67,7 +67,7 @@ pub async fn play(plugin: Arc<Plugin>, case: &Case, state: &Path) -> Result<Play
     let begin = Instant::now();
     let mut actor = Actor::enter(Stage::set(plugin, case, state).await?);
     let mut played = Played { told: Vec::new(), problems: Vec::new(), took: Duration::ZERO };
-    let mut now = None;
+    let (mut now, own) = (None, Arc::new(case.times()));
     for (number, step) in (1..).zip(&case.steps) {
         let moment = |text: &str| {
             let reason = format!("step {number}: {text:?} is no time such as \"2026-11-01T00:00:00Z\"");
@@ -89,7 +89,7 @@ pub async fn play(plugin: Arc<Plugin>, case: &Case, state: &Path) -> Result<Play
         let outcome = actor.act(step, range, now).await;
         let deviations = actor.stage.deviations().await;
         let around = walk.elapsed() + Duration::from_secs(1);
-        let moment = Moment { poll, span: poll.before(around)..=poll.after(around) };
+        let moment = Moment { poll, span: poll.before(around)..=poll.after(around), own: Arc::clone(&own) };
         played
             .told
             .extend(outcome.sets.iter().flat_map(PollSet::readings).map(|row| told::reading(number, &row, &moment)));

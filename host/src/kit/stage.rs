@@ -276,11 +276,11 @@ impl Stage {
         matches!(&self.counterpart, Counterpart::Line(line) if line.is_unasked(request))
     }
 
-    /// Whether the instrument has said everything that it has to say at least once; always true when it has no end.
-    pub fn is_told(&self) -> bool {
+    /// How many of its answers the instrument has not given yet; none when they have no end.
+    pub fn untold(&self) -> usize {
         match &self.counterpart {
-            Counterpart::Line(line) => line.is_told(),
-            Counterpart::Modbus(_) | Counterpart::Teller(_) => true,
+            Counterpart::Line(line) => line.untold(),
+            Counterpart::Modbus(_) | Counterpart::Teller(_) => 0,
         }
     }
 }

@@ -12,7 +12,9 @@
 //! stand only where the driver gave them, and `time` not where it is that of the play itself. `written` is what a Modbus device was told to
 //! change, `acknowledged` what the instrument on a byte stream got once the samples of the step were durable, and not before.
 
+use std::collections::HashSet;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use serde_json::{Map, Value as Json, json};
 
@@ -30,13 +32,20 @@ pub struct Moment {
     pub poll: Timestamp,
     /// From the time that its first frame can have come to that of its last.
     pub span: RangeInclusive<Timestamp>,
+    /// Times that the case itself gives to values.
+    pub own: Arc<HashSet<Timestamp>>,
 }
 
 impl Moment {
+    /// One at which everything was said.
+    pub fn at(poll: Timestamp) -> Self {
+        Moment { poll, span: poll..=poll, own: Arc::default() }
+    }
+
     /// Whether a time is that of the play, not of the instrument: the poll's, or one at which something came. Instruments tell no fractions of a
     /// millisecond, the machine's clock does.
     fn has(&self, time: Timestamp) -> bool {
-        time == self.poll || self.span.contains(&time) && time.0 % 1_000_000 != 0
+        !self.own.contains(&time) && (time == self.poll || self.span.contains(&time) && time.0 % 1_000_000 != 0)
     }
 }
 

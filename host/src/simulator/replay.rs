@@ -56,7 +56,7 @@ pub enum ScriptError {
         count: u64,
     },
     /// It is of a broker or a server.
-    #[error("{}: this is no instrument on a line; make a case of it with tutin plugin record, and play that with tutin simulate case", path.display())]
+    #[error("{}: this is no instrument on a line; make a case of it with tutin plugin record, which tutin plugin test plays", path.display())]
     NoLine {
         /// Which file.
         path: PathBuf,

@@ -15,7 +15,7 @@ use crate::plugin::{Description, Features, Plugin};
 /// Arguments of `tutin plugin inspect`.
 #[derive(Debug, Clone, Args)]
 pub struct Arguments {
-    /// The plugin, a WebAssembly component.
+    /// The component, or the folder that `tutin plugin build` made it of.
     file: PathBuf,
     /// Print the settings' JSON Schema instead of the overview.
     #[arg(long)]
@@ -25,7 +25,7 @@ pub struct Arguments {
 /// Shows the plugin.
 pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { file, schema } = arguments;
-    let plugin = super::load(&file).await?;
+    let plugin = super::load(&super::component(&file)?).await?;
     let description = plugin.description(&Limits::default()).await?;
     let settings: Value = serde_json::from_str(&description.settings).unwrap_or_default();
     let text = if schema { schema_text(&settings) } else { overview(&plugin, description, &settings) };

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
@@ -15,7 +14,7 @@ use crate::hub::describe;
 use crate::kit::case::EXPECTED;
 use crate::kit::record::{Recorded, Source, record};
 use crate::kit::told;
-use crate::plugin::Plugin;
+use crate::notation::counted;
 
 /// Arguments of `tutin plugin record`.
 #[derive(Debug, Clone, Args)]
@@ -30,16 +29,13 @@ pub struct Arguments {
     /// The device whose link it was, as in `[devices.NAME]`.
     #[arg(long)]
     device: String,
-    /// The component; without it what was built of the driver's folder, two above that of the case.
+    /// The component; without it what was built of the driver's folder, two above that of the case, or else the device's own.
     #[arg(long, value_name = "FILE")]
     plugin: Option<PathBuf>,
-    /// One sentence: what was recorded where.
-    #[arg(long, default_value = ABOUT)]
-    about: String,
+    /// One sentence: what was recorded where; without it when, and with which driver.
+    #[arg(long)]
+    about: Option<String>,
 }
-
-/// What is said of a case when nobody says more.
-pub(super) const ABOUT: &str = "Recorded of a real instrument.";
 
 /// Reads what the configuration says of the device, and makes the case.
 pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -49,28 +45,24 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let driver = std::path::absolute(&folder)?;
     let driver =
         driver.parent().and_then(Path::parent).context("a case stands in cases/NAME of the driver's folder")?;
-    let plugin = super::load(&super::component(plugin.as_deref().unwrap_or(driver))?).await?;
-    make(plugin, &trace, &folder, &source).await
+    let file = match (plugin, config.devices.get(&*device).and_then(|device| config.plugins.get(&device.plugin))) {
+        (Some(file), _) => super::component(&file)?,
+        (None, Some(own)) => super::component(driver).unwrap_or_else(|_| own.file.clone()),
+        (None, None) => super::component(driver)?,
+    };
+    let plugin = super::load(&file).await?;
+    let recorded = record(plugin, &trace, &folder, &source, &super::state()?).await;
+    let recorded = recorded.map_err(|error| anyhow!("{}", describe(&error)))?;
+    say(format_args!("{}", told::write(&recorded.played.told).trim_end()));
+    summary(&recorded, &folder).iter().for_each(|line| say(format_args!("{line}")));
+    Ok(ExitCode::SUCCESS)
 }
 
-/// Makes the case, and shows what the driver made of it.
-pub(super) async fn make(
-    plugin: Arc<Plugin>,
-    trace: &Path,
-    folder: &Path,
-    source: &Source,
-) -> anyhow::Result<ExitCode> {
-    let recorded = record(plugin, trace, folder, source, &super::state()?).await;
-    let Recorded { played, left_out } = recorded.map_err(|error| anyhow!("{}", describe(&error)))?;
-    say(format_args!("{}", told::write(&played.told).trim_end()));
-    left_out.iter().for_each(|what| say(format_args!("{what}")));
-    let file = folder.join(EXPECTED);
-    say(format_args!(
-        "{} lines in {}; read them: from now on they are what is expected",
-        played.told.len(),
-        file.display()
-    ));
-    Ok(ExitCode::SUCCESS)
+/// What is not in the case, and what to do with it.
+pub(super) fn summary(recorded: &Recorded, folder: &Path) -> Vec<String> {
+    let (lines, file) = (counted(recorded.played.told.len(), "line"), folder.join(EXPECTED));
+    let last = format!("{lines} in {}; read them: from now on they are what is expected", file.display());
+    recorded.left_out.iter().cloned().chain([last]).collect()
 }
 
 /// The link over which what a link of this type showed is played: a serial line over TCP.
@@ -85,7 +77,7 @@ pub(super) fn played(kind: &str) -> anyhow::Result<Table> {
 }
 
 /// Link, device and settings as the hub had them.
-fn source(config: &Config, name: &str, about: String) -> anyhow::Result<Source> {
+fn source(config: &Config, name: &str, about: Option<String>) -> anyhow::Result<Source> {
     let device = config.devices.get(name).with_context(|| format!("the configuration has no device {name}"))?;
     let link =
         config.links.get(&device.link).with_context(|| format!("the configuration has no link {}", device.link))?;

@@ -12,11 +12,20 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use toml::Value;
 
-use super::record::{self, ABOUT};
+use super::record;
 use crate::capability::wire::{Frames, Trace};
-use crate::kit::record::Source;
+use crate::hub::describe;
+use crate::kit::record::{self as kit, Source};
 use crate::kit::site::Site;
 use crate::plugin::Plugin;
+
+/// What came of watching.
+#[derive(Debug, Default)]
+struct Count {
+    frames: u64,
+    /// Frames that were too many to write.
+    missed: u64,
+}
 
 /// A link that is being watched.
 pub(super) struct Recording {
@@ -24,8 +33,7 @@ pub(super) struct Recording {
     source: Source,
     file: NamedTempFile,
     stop: CancellationToken,
-    /// Frames that were too many to write.
-    missed: JoinHandle<std::io::Result<u64>>,
+    written: JoinHandle<std::io::Result<Count>>,
 }
 
 impl Recording {
@@ -34,28 +42,39 @@ impl Recording {
         if folder.exists() {
             bail!("{} is there already; name another folder", folder.display());
         }
+        if let Some(parent) = folder.parent() {
+            std::fs::create_dir_all(parent).with_context(|| format!("cannot write in {}", parent.display()))?;
+        }
         let kind = site.link.get("type").and_then(Value::as_str).unwrap_or_default();
         let link = record::played(kind)?;
         let (device, settings) = (site.device.clone(), site.settings.clone());
-        let source = Source { about: ABOUT.to_owned(), link, device, settings };
+        let source = Source { about: None, link, device, settings };
         let file = NamedTempFile::new().context("a file for what goes over the link")?;
         let stop = CancellationToken::new();
-        let missed = tokio::spawn(write(trace.watch(), file.reopen()?, stop.clone()));
-        Ok(Recording { folder: folder.to_owned(), source, file, stop, missed })
+        let written = tokio::spawn(write(trace.watch(), file.reopen()?, stop.clone()));
+        Ok(Recording { folder: folder.to_owned(), source, file, stop, written })
     }
 
-    /// Makes the case, and shows what the driver made of it.
+    /// Makes the case, and says what is not in it.
     pub(super) async fn end(self, plugin: Arc<Plugin>) -> anyhow::Result<ExitCode> {
         self.stop.cancel();
-        let made = match self.missed.await.context("writing what goes over the link")? {
-            Ok(0) => record::make(plugin, self.file.path(), &self.folder, &self.source).await,
-            Ok(missed) => Err(anyhow!("{missed} frames were too many to write: there is no case of what has gaps")),
-            Err(error) => Err(error).context("writing what goes over the link"),
+        let Count { frames, missed } = match self.written.await.context("writing what goes over the link")? {
+            Ok(count) => count,
+            Err(error) => return Err(error).context(kept(self.file)),
         };
-        if made.is_err() {
-            eprintln!("{}", kept(self.file));
+        if frames == 0 {
+            bail!("nothing went over the link: there is no case; is the instrument there?");
         }
-        made
+        if missed > 0 {
+            bail!("{missed} frames were too many to write: there is no case of what has gaps; {}", kept(self.file));
+        }
+        match kit::record(plugin, self.file.path(), &self.folder, &self.source, &super::state()?).await {
+            Ok(recorded) => {
+                record::summary(&recorded, &self.folder).iter().for_each(|line| eprintln!("{line}"));
+                Ok(ExitCode::SUCCESS)
+            }
+            Err(error) => Err(anyhow!("{}; {}", describe(&error), kept(self.file))),
+        }
     }
 
     /// Makes no case, since the driver has none to make.
@@ -72,8 +91,8 @@ fn kept(file: NamedTempFile) -> String {
     }
 }
 
-async fn write(mut frames: Frames, mut file: std::fs::File, stop: CancellationToken) -> std::io::Result<u64> {
-    let mut missed = 0;
+async fn write(mut frames: Frames, mut file: std::fs::File, stop: CancellationToken) -> std::io::Result<Count> {
+    let mut count = Count::default();
     loop {
         let frame = tokio::select! {
             frame = frames.recv() => frame,
@@ -86,10 +105,11 @@ async fn write(mut frames: Frames, mut file: std::fs::File, stop: CancellationTo
         match frame {
             Ok(frame) => {
                 file.write_all(&frame.to_line()?)?;
+                count.frames += 1;
             }
-            Err(RecvError::Lagged(count)) => missed += count,
+            Err(RecvError::Lagged(missed)) => count.missed += missed,
             Err(RecvError::Closed) => break,
         }
     }
-    Ok(missed)
+    Ok(count)
 }

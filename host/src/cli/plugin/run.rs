@@ -221,11 +221,7 @@ fn show_set(set: &PollSet, format: Format) {
         match format {
             Format::Text => say(format_args!("{}", row(&reading, width))),
             Format::Jsonl => {
-                let mut line = told::reading(
-                    0,
-                    &reading,
-                    &told::Moment { poll: reading.received_at, span: reading.received_at..=reading.received_at },
-                );
+                let mut line = told::reading(0, &reading, &told::Moment::at(reading.received_at));
                 line.shift_remove("step");
                 line.insert("received_at".into(), reading.received_at.to_string().into());
                 say(format_args!("{}", serde_json::Value::Object(line)));

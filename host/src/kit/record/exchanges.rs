@@ -26,6 +26,8 @@ struct Heard {
     polls: usize,
     /// The trace without what it did not ask, when there is such.
     rest: Option<(String, usize)>,
+    /// Answers that it would have asked for in further polls.
+    later: usize,
 }
 
 /// Copies the trace beside the case, without what is another's.
@@ -39,7 +41,7 @@ pub(super) async fn scenes(
     let begin = Script::read(trace)?.begin();
     let copy = folder.join(TRACE);
     fs::copy(trace, &copy).map_err(failed(&copy))?;
-    let Heard { polls, rest } = hear(plugin, folder, source, state).await?;
+    let Heard { polls, rest, later } = hear(plugin, folder, source, state).await?;
     let mut left_out = Vec::new();
     if let Some((text, count)) = rest {
         fs::write(&copy, text).map_err(failed(&copy))?;
@@ -47,6 +49,12 @@ pub(super) async fn scenes(
             "not in the case: {} of the trace, for no poll of this driver asks so. They are of another device on the line, or \
              of a command",
             counted(count, "exchange")
+        ));
+    }
+    if later > 0 {
+        left_out.push(format!(
+            "not in the case: {} of the trace, the last, for it would be too long",
+            counted(later, "answer")
         ));
     }
     Ok(Scenes {
@@ -87,11 +95,14 @@ async fn hear(plugin: Arc<Plugin>, folder: &Path, source: &Source, state: &Path)
         if actor.stage.told() > told {
             (polls, told) = (poll, actor.stage.told());
         }
-        if actor.stage.is_told() || poll - polls >= IDLE {
+        if actor.stage.untold() == 0 || poll - polls >= IDLE {
             break;
         }
     }
+    let later = if polls == POLLS { actor.stage.untold() } else { 0 };
     // Of a driver that read nothing it cannot be said what is another's.
     let rest = is_read.then(|| without(&folder.join(TRACE), |request| actor.stage.is_unasked(request))).transpose()?;
-    Ok(Heard { polls, rest: rest.filter(|(_, count)| *count > 0) })
+    let rest = rest.filter(|(_, count)| *count > 0);
+    let of_others = rest.as_ref().map_or(0, |(_, count)| *count);
+    Ok(Heard { polls, rest, later: later.saturating_sub(of_others) })
 }

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use toml::{Table, Value};
 
+use crate::config::model::Limits;
 use crate::kit::case::{CASE, Case, EXPECTED};
 use crate::kit::play::{PlayError, Played, play};
 use crate::kit::told;
@@ -29,8 +30,8 @@ const STEP: Duration = Duration::from_millis(100);
 /// What is known of the instrument besides its trace.
 #[derive(Debug, Clone, Default)]
 pub struct Source {
-    /// One sentence: what was recorded where and when.
-    pub about: String,
+    /// One sentence: what was recorded where and when. Without it when, and with which driver.
+    pub about: Option<String>,
     /// Options of the link, without the address.
     pub link: Table,
     /// Options of the device.
@@ -177,7 +178,11 @@ async fn make(
         _ => exchanges::scenes(Arc::clone(&plugin), trace, folder, source, state).await?,
     };
     let file = folder.join(CASE);
-    fs::write(&file, text(source, &scenes)).map_err(failed(&file))?;
+    let about = match &source.about {
+        Some(about) => about.clone(),
+        None => about(&plugin, &scenes).await,
+    };
+    fs::write(&file, text(&about, source, &scenes)).map_err(failed(&file))?;
     let case = Case::read(folder).map_err(PlayError::Case)?;
     let played = play(plugin, &case, state).await?;
     if !played.problems.is_empty() {
@@ -227,10 +232,19 @@ fn said(last: Option<&str>) -> String {
     last.map(|last| format!(" The driver said last: {last}")).unwrap_or_default()
 }
 
-fn text(source: &Source, scenes: &Scenes) -> String {
+/// What can be said of a case without asking anybody.
+async fn about(plugin: &Plugin, scenes: &Scenes) -> String {
+    let begin = scenes.steps.first().and_then(|step| step.get("poll")?.as_str());
+    let day = begin.and_then(|begin| begin.split_once('T')).map(|(day, _)| format!(" on {day}")).unwrap_or_default();
+    let name = plugin.description(&Limits::default()).await;
+    let name = name.map(|described| format!(" with {} {}", described.name, described.version)).unwrap_or_default();
+    format!("Recorded of a real instrument{day}{name}.")
+}
+
+fn text(about: &str, source: &Source, scenes: &Scenes) -> String {
     let steps = scenes.steps.iter().cloned().map(Value::Table);
     let members = [
-        ("about", Value::String(source.about.clone())),
+        ("about", Value::String(about.to_owned())),
         ("link", Value::Table(source.link.clone())),
         ("device", Value::Table(source.device.clone())),
         ("settings", Value::Table(source.settings.clone())),

@@ -196,10 +196,10 @@ impl Line {
         std::mem::take(&mut self.shared.lock().exchanges).into()
     }
 
-    /// Whether every answer was given at least once.
-    pub fn is_told(&self) -> bool {
+    /// How many answers were not given yet.
+    pub fn untold(&self) -> usize {
         let script = self.shared.lock();
-        script.told() == script.answers.values().map(Vec::len).sum::<usize>()
+        script.answers.values().map(Vec::len).sum::<usize>() - script.told()
     }
 
     /// How many answers were given at least once.

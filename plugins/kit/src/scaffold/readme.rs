@@ -8,6 +8,7 @@ pub(super) fn text(language: Language, link: Link) -> String {
     let common = include_str!("../../templates/README.md.txt");
     common
         .replace("{{needs}}", needs(language))
+        .replace("{{helper}}", helper(language))
         .replace("{{hub}}", &hub(language, link))
         .replace("{{settings}}", settings(link))
 }
@@ -22,6 +23,22 @@ fn needs(language: Language) -> &'static str {
         Language::C => "`clang-19` and `lld-19`",
         Language::Python => "`python3 -m venv .venv && .venv/bin/pip install componentize-py==0.25.1`",
         Language::JavaScript => "Node.js and `npm install --no-save @bytecodealliance/componentize-js@0.23.0`",
+    }
+}
+
+/// What the driver builds upon, which `tutin plugin build` brings.
+fn helper(language: Language) -> &'static str {
+    match language {
+        Language::Rust => "`tutin_sdk` has what drivers need: `cargo doc -p tutin-sdk --open` in the checkout.",
+        Language::C => {
+            "`runtime.h` is written beside the bindings by the build, into `target/`: memory, texts, JSON, samples."
+        }
+        Language::Python => {
+            "`tutin.py` is written beside the bindings by the build, into `target/`: points, samples, failures."
+        }
+        Language::JavaScript => {
+            "`tutin.js` is written beside the bindings by the build, into `target/`: points, samples, failures."
+        }
     }
 }
 

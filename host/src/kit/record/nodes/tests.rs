@@ -1,3 +1,5 @@
+//! Nodes of a trace, and the case that they become.
+
 use super::*;
 use crate::kit::case::Case;
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::path::Path;
 
 use crate::support::hub::{Site, plugin};
 use crate::support::pymodbus::Pymodbus;
@@ -99,4 +100,24 @@ fn a_component_that_is_built_anew_is_taken_up_and_a_broken_one_is_not() {
     let before = running.lines().count();
     running.wait_for_after(before, "readings of the new one", |line| line.contains("no2_r1"));
     assert!(running.interrupt().success());
+}
+
+#[test]
+fn a_case_that_cannot_be_read_fails_alone() {
+    let site = Site::new("");
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/thermo-clink/cases/measuring");
+    for case in ["good", "bad"] {
+        fs::create_dir_all(site.path(&format!("mine/cases/{case}"))).unwrap();
+    }
+    for file in ["case.toml", "expected.jsonl"] {
+        fs::copy(shipped.join(file), site.path(&format!("mine/cases/good/{file}"))).unwrap();
+    }
+    fs::write(site.path("mine/cases/bad/case.toml"), "about = 'bad'\nsteps = 1\n").unwrap();
+
+    let said = site.said(&["plugin", "test", "mine", "--plugin", plugin("thermo-clink").to_str().unwrap()]);
+
+    assert!(!said.success && said.text.contains("2 cases, 1 failed"), "{}", said.text);
+    let line = |name: &str| said.text.lines().find(|line| line.trim_start().starts_with(name)).unwrap_or_default();
+    assert!(line("good").contains("passed") && line("bad").contains("FAILED"), "{}", said.text);
+    assert!(said.text.contains("unknown field `steps`"), "{}", said.text);
 }

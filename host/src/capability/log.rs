@@ -18,6 +18,9 @@ pub mod bindings {
 /// Longest line that is kept, bytes.
 const LINE_BYTES: usize = 4096;
 
+/// Longest part of an error line that is told with the end of its instance, bytes.
+const WORDS_BYTES: usize = 300;
+
 /// How many lines a guest may still write in this second.
 #[derive(Debug)]
 pub struct LineBudget {
@@ -54,6 +57,9 @@ impl LineBudget {
 impl bindings::tutin::log::log::Host for Guest {
     fn write(&mut self, level: u8, message: String) -> wasmtime::Result<()> {
         self.usage.host_call()?;
+        if level == 1 {
+            self.usage.words().hear(&defuse(&message, WORDS_BYTES));
+        }
         let Some(dropped) = self.lines.take(Instant::now()) else {
             self.usage.meter().dropped_line();
             return Ok(());

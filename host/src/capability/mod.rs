@@ -21,7 +21,7 @@ pub mod wire;
 pub use connection::{Addressing, Connection, Link, Plug, Surroundings, UNPLUGGED};
 pub use guest::Guest;
 pub use meter::{Figures, Meter};
-pub use usage::{CallClock, Lane, Overrun, TICK, Usage};
+pub use usage::{CallClock, Lane, LastWords, Overrun, TICK, Usage};
 pub(crate) use usage::{aside, timed};
 use wasmtime::component::{HasSelf, Linker};
 

@@ -5,7 +5,7 @@
 
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
@@ -215,6 +215,25 @@ pub(crate) fn aside<T>(work: impl FnOnce() -> T) -> T {
     }
 }
 
+/// What a guest said last of what went wrong in the call that runs now, shared like its clock: a panic says itself, and then only traps.
+#[derive(Debug, Default)]
+pub struct LastWords(Mutex<Option<String>>);
+
+impl LastWords {
+    pub(crate) fn hear(&self, line: &str) {
+        *self.said() = Some(line.to_owned());
+    }
+
+    /// What was said; nothing is known of it afterwards.
+    pub(crate) fn take(&self) -> Option<String> {
+        self.said().take()
+    }
+
+    fn said(&self) -> MutexGuard<'_, Option<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Counters of the call that runs now, and the limits that they are held against.
 #[derive(Debug)]
 pub struct Usage {
@@ -225,13 +244,14 @@ pub struct Usage {
     /// Computing time of the host, for what the guest waited for.
     host_worked: Duration,
     meter: Arc<Meter>,
+    words: Arc<LastWords>,
 }
 
 impl Usage {
     /// Nothing used yet.
     pub fn new(limits: Limits, meter: Arc<Meter>) -> Self {
         let (clock, lane) = (Arc::default(), Lane::default());
-        Usage { limits, clock, lane, host_calls: 0, host_worked: Duration::ZERO, meter }
+        Usage { limits, clock, lane, host_calls: 0, host_worked: Duration::ZERO, meter, words: Arc::default() }
     }
 
     /// The limits themselves.
@@ -259,8 +279,14 @@ impl Usage {
         &self.clock
     }
 
+    /// What it said last of what went wrong in the call that runs now.
+    pub(crate) fn words(&self) -> &Arc<LastWords> {
+        &self.words
+    }
+
     /// A call into the guest begins.
     pub fn begin(&mut self) {
+        drop(self.words.take());
         (self.host_calls, self.host_worked) = (0, Duration::ZERO);
         self.clock.restart();
     }

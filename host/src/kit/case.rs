@@ -184,6 +184,11 @@ impl Case {
 
     /// All cases of a folder, by name.
     pub fn all(folder: &Path) -> Result<Vec<Self>, CaseError> {
+        Case::folders(folder)?.iter().map(|folder| Case::read(folder)).collect()
+    }
+
+    /// Their folders, by name.
+    pub fn folders(folder: &Path) -> Result<Vec<PathBuf>, CaseError> {
         let failed = |source| CaseError::File { path: folder.to_owned(), source };
         let entries = fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(failed)?;
         let mut folders: Vec<PathBuf> = entries.iter().map(fs::DirEntry::path).collect();
@@ -192,7 +197,7 @@ impl Case {
         if folders.is_empty() {
             return Err(CaseError::Nothing { path: folder.to_owned() });
         }
-        folders.iter().map(|folder| Case::read(folder)).collect()
+        Ok(folders)
     }
 
     /// Times that it gives to values.

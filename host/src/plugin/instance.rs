@@ -14,7 +14,7 @@ use super::engine::at_tick;
 use super::fault;
 use super::loader::Plugin;
 use super::told::{self, Told};
-use crate::capability::{CallClock, Guest, Lane, Meter, Overrun, timed};
+use crate::capability::{CallClock, Guest, Lane, LastWords, Meter, Overrun, timed};
 use crate::config::model::Limits;
 
 pub use contract::{Batch, Description, History, Point as ContractPoint};
@@ -246,6 +246,7 @@ struct Running {
     clock: Arc<CallClock>,
     lane: Lane,
     meter: Arc<Meter>,
+    words: Arc<LastWords>,
 }
 
 /// A new call: nothing used yet, one tick until the guest gives way.
@@ -254,12 +255,12 @@ fn begin_call(store: &mut Store<Guest>) -> Running {
     let usage = &mut store.data_mut().usage;
     usage.begin();
     let (limits, clock, meter) = (usage.limits().clone(), Arc::clone(usage.clock()), Arc::clone(usage.meter()));
-    Running { limits, clock, lane: usage.lane().clone(), meter }
+    Running { limits, clock, lane: usage.lane().clone(), meter, words: Arc::clone(usage.words()) }
 }
 
 /// Waits for a call. Whatever goes wrong leaves the instance unusable, a call that was dropped too.
 async fn bounded<T>(running: Running, call: impl Future<Output = wasmtime::Result<T>>) -> Result<T, CallError> {
-    let Running { limits, clock, lane, meter } = running;
+    let Running { limits, clock, lane, meter, words } = running;
     let call = async {
         lane.enter(&clock, &meter).await;
         timed(call, &clock).await
@@ -271,7 +272,10 @@ async fn bounded<T>(running: Running, call: impl Future<Output = wasmtime::Resul
             meter.did_well();
             return Ok(value);
         }
-        Ok(Err(error)) => fault::of(&error, &limits),
+        Ok(Err(error)) => match (fault::of(&error, &limits), words.take()) {
+            (CallError::Trap(reason), Some(words)) => CallError::Trap(format!("{reason}; it said: {words}")),
+            (error, _) => error,
+        },
         Err(_) => CallError::Overrun(Overrun::Wait(limits.wait)),
     };
     match &error {

@@ -40,44 +40,45 @@ pub struct Arguments {
 /// How one case went.
 enum Verdict {
     Passed,
-    Blessed,
-    Failed(String),
+    Blessed(PathBuf),
+    Failed { about: String, reason: String },
 }
 
 /// Plays the cases. A case that fails, fails the command.
 pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { folder, plugin, only, bless } = arguments;
     let file = super::component(plugin.as_deref().unwrap_or(&folder))?;
-    let cases = Case::all(&folder.join("cases")).map_err(|error| anyhow::anyhow!("{}", describe(&error)))?;
-    let cases: Vec<Case> =
-        cases.into_iter().filter(|case| only.as_ref().is_none_or(|text| case.name.contains(text.as_str()))).collect();
+    let folders = Case::folders(&folder.join("cases")).map_err(|error| anyhow::anyhow!("{}", describe(&error)))?;
+    let named = folders.into_iter().filter_map(|folder| Some((folder.file_name()?.to_str()?.to_owned(), folder)));
+    let cases: Vec<(String, PathBuf)> =
+        named.filter(|(name, _)| only.as_ref().is_none_or(|text| name.contains(text.as_str()))).collect();
     if cases.is_empty() {
         bail!("no case of {} has {:?} in its name", folder.join("cases").display(), only.unwrap_or_default());
     }
     let (plugin, state) = (super::load(&file).await?, super::state()?);
     say(format_args!("{}, sha256 {}", file.display(), plugin.digest.get(..16).unwrap_or_default()));
-    let width = cases.iter().map(|case| case.name.len()).max().unwrap_or(0);
+    let width = cases.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let mut failed = 0;
     let number = cases.len();
     let mut verdicts = futures_util::stream::iter(cases)
-        .map(|case| {
+        .map(|(name, folder)| {
             let (plugin, state) = (Arc::clone(&plugin), state.clone());
             async move {
-                let verdict = one(plugin, &case, &state, bless).await;
-                (case, verdict)
+                let verdict = one(plugin, &folder, &state, bless).await;
+                (name, verdict)
             }
         })
         .buffered(AT_ONCE);
-    while let Some((case, (verdict, seconds))) = verdicts.next().await {
-        let name = &case.name;
+    while let Some((name, (verdict, seconds))) = verdicts.next().await {
         match verdict {
             Verdict::Passed => say(format_args!("  {name:<width$}  {seconds:5.2} s  passed")),
-            Verdict::Blessed => {
-                say(format_args!("  {name:<width$}  {seconds:5.2} s  written: {}", case.expected().display()))
+            Verdict::Blessed(file) => {
+                say(format_args!("  {name:<width$}  {seconds:5.2} s  written: {}", file.display()));
             }
-            Verdict::Failed(reason) => {
+            Verdict::Failed { about, reason } => {
                 failed += 1;
-                say(format_args!("  {name:<width$}  {seconds:5.2} s  FAILED: {}\n{reason}", case.about.trim()));
+                let about = if about.is_empty() { about } else { format!(": {about}") };
+                say(format_args!("  {name:<width$}  {seconds:5.2} s  FAILED{about}\n{}", indented(&reason)));
             }
         }
     }
@@ -85,43 +86,44 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn one(plugin: Arc<Plugin>, case: &Case, state: &Path, bless: bool) -> (Verdict, f64) {
-    match play(plugin, case, state).await {
-        Err(error) => (Verdict::Failed(indented(&describe(&error))), 0.0),
-        Ok(played) => {
-            let seconds = played.took.as_secs_f64();
-            (
-                judge(case, &played, bless).unwrap_or_else(|error| Verdict::Failed(indented(&format!("{error:#}")))),
-                seconds,
-            )
-        }
-    }
+/// A case that cannot be read fails like any other: the others are played.
+async fn one(plugin: Arc<Plugin>, folder: &Path, state: &Path, bless: bool) -> (Verdict, f64) {
+    let (about, judged, seconds) = match Case::read(folder) {
+        Err(error) => (String::new(), Err(describe(&error)), 0.0),
+        Ok(case) => match play(plugin, &case, state).await {
+            Err(error) => (case.about, Err(describe(&error)), 0.0),
+            Ok(played) => {
+                let judged = judge(&case, &played, bless).unwrap_or_else(|error| Err(format!("{error:#}")));
+                (case.about, judged, played.took.as_secs_f64())
+            }
+        },
+    };
+    let about = about.trim().to_owned();
+    (judged.unwrap_or_else(|reason| Verdict::Failed { about, reason }), seconds)
 }
 
-fn judge(case: &Case, played: &Played, bless: bool) -> anyhow::Result<Verdict> {
+/// How it went, or why it failed.
+fn judge(case: &Case, played: &Played, bless: bool) -> anyhow::Result<Result<Verdict, String>> {
     if !played.problems.is_empty() {
         let told = told::write(&played.told);
-        return Ok(Verdict::Failed(indented(&format!("{}\nwhat came:\n{told}", played.problems.join("\n")))));
+        return Ok(Err(format!("{}\nwhat came:\n{told}", played.problems.join("\n"))));
     }
     let file = case.expected();
     if bless {
         fs::write(&file, told::write(&played.told)).with_context(|| format!("cannot write {}", file.display()))?;
-        return Ok(Verdict::Blessed);
+        return Ok(Ok(Verdict::Blessed(file)));
     }
     let text = match fs::read_to_string(&file) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let told = told::write(&played.told);
             let reason = format!("there is no {} yet; if this is right, run it with --bless:\n{told}", file.display());
-            return Ok(Verdict::Failed(indented(&reason)));
+            return Ok(Err(reason));
         }
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", file.display())),
     };
     let expected = told::parse(&text).map_err(|reason| anyhow::anyhow!("{}: {reason}", file.display()))?;
-    Ok(match told::difference(&expected, &played.told) {
-        None => Verdict::Passed,
-        Some(difference) => Verdict::Failed(indented(&difference)),
-    })
+    Ok(told::difference(&expected, &played.told).map_or(Ok(Verdict::Passed), Err))
 }
 
 fn indented(text: &str) -> String {

@@ -75,6 +75,23 @@ fn a_driver_that_tells_values_while_its_instrument_is_silent_does_not_conform() 
     assert_eq!((&silence["outcome"], &silence["faults"][0]), (&"failed".into(), &fault.into()), "{report:#}");
 }
 
+#[test]
+fn a_case_that_cannot_be_played_is_told_once() {
+    let site = Site::new("");
+    fs::create_dir(site.path("case")).unwrap();
+    fs::write(site.path("case/case.toml"), "about = 'x'\n[link]\ntimeout = 'no time'\n[[step]]\n").unwrap();
+    let file = plugin("teledyne-ascii");
+
+    let arguments = ["plugin", "conform", file.to_str().unwrap(), "--case", "case", "--format", "json"];
+    let said = site.said(&[&arguments[..], &["--to", "report.json"]].concat());
+
+    assert!(!said.success, "{}", said.text);
+    let report: Value = serde_json::from_str(&site.read("report.json")).unwrap();
+    let checks = report["checks"].as_array().unwrap();
+    let reason = checks[0]["faults"][0].as_str().unwrap();
+    assert!(checks.len() == 1 && reason.contains("\"no time\" is not a duration"), "{report:#}");
+}
+
 fn passes(driver: &str) {
     let site = Site::new("");
     let (folder, file) = (folder(driver), plugin(driver));

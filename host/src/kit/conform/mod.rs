@@ -20,6 +20,7 @@ use std::time::Instant;
 use futures_util::StreamExt;
 
 use crate::kit::case::{Case, Step};
+use crate::kit::stage::Stage;
 use crate::plugin::Plugin;
 use report::{Check, Outcome, Report};
 
@@ -150,7 +151,17 @@ pub async fn conform(plugin: Arc<Plugin>, case: &Case, state: &Path) -> Report {
         let Obligation { name, what, why, .. } = obligation;
         Check { name, what, why, outcome, took: begin.elapsed() }
     });
-    let checks = checks.buffered(AT_ONCE).collect().await;
+    // Where nothing can be played, each check would say so.
+    let checks = match Stage::set(Arc::clone(&plugin), case, state).await {
+        Ok(_) => checks.buffered(AT_ONCE).collect().await,
+        Err(error) => vec![Check {
+            name: "case",
+            what: "the case can be played",
+            why: "everything is checked against its instrument",
+            outcome: Outcome::Failed(vec![crate::hub::describe(&error)]),
+            took: begin.elapsed(),
+        }],
+    };
     let description = plugin.description(&Default::default()).await;
     let name = description.map_or_else(|_| String::new(), |it| format!("{} {}", it.name, it.version));
     Report {

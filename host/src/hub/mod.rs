@@ -374,14 +374,35 @@ fn nothing_yet(config: &Config) -> Config {
     }
 }
 
-/// An error and its causes in one line.
+/// An error and its causes in one line. A cause that the error says itself is not said again.
 pub(crate) fn describe(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
+        let said = error.to_string();
+        if !text.ends_with(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::describe;
+    use crate::capability::Overrun;
+    use crate::plugin::{CallError, OpenError};
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let error = OpenError::Call(CallError::Overrun(Overrun::Call(Duration::from_millis(100))));
+        assert_eq!(describe(&error), "plugin computed for more than 100 ms in one call (limits.call)");
+        let hidden = std::io::Error::other("no space");
+        let shown = anyhow::Error::from(hidden).context("writing");
+        assert_eq!(describe(shown.as_ref()), "writing: no space");
+    }
 }

@@ -49,7 +49,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { folder, plugin, only, bless } = arguments;
     let file = super::component(plugin.as_deref().unwrap_or(&folder))?;
     let folders = Case::folders(&folder.join("cases")).map_err(|error| anyhow::anyhow!("{}", describe(&error)))?;
-    let named = folders.into_iter().filter_map(|folder| Some((folder.file_name()?.to_str()?.to_owned(), folder)));
+    let name = |folder: &Path| folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let named = folders.into_iter().map(|folder| (name(&folder), folder));
     let cases: Vec<(String, PathBuf)> =
         named.filter(|(name, _)| only.as_ref().is_none_or(|text| name.contains(text.as_str()))).collect();
     if cases.is_empty() {

@@ -201,14 +201,13 @@ fn check_averages(averages: &[Average], sets: &[(Cursor, PollSet)], stopped: Tim
         let readings: Vec<&PollSet> =
             sets.iter().map(|(_, set)| set).filter(|set| set.catalog.device == device).collect();
         for block in blocks {
-            check_average(block, &readings);
+            check_average(block, &readings, Duration::from_millis(interval) / 2);
         }
     }
 }
 
-fn check_average(block: &Average, sets: &[&PollSet]) {
-    // Two polls around a restart that are nearer to each other than half of their interval count once.
-    let half = block.length / block.expected / 2;
+/// Two polls around a restart that are nearer to each other than half of their interval count once.
+fn check_average(block: &Average, sets: &[&PollSet], half: Duration) {
     let (mut sum, mut count, mut halves) = (0.0, 0_u32, BTreeSet::new());
     for reading in sets.iter().flat_map(|set| set.readings()).filter(|reading| reading.point.id == "no2") {
         let in_block = reading.sampled_at >= block.key.start && reading.sampled_at < block.end();

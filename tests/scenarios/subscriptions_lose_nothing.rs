@@ -8,40 +8,13 @@ use std::time::Duration;
 use tutin::journal::{Event, LinkState};
 use tutin::reading::{InstrumentState, Value};
 
-use crate::support::asyncua::{Asyncua, NAMESPACE, Plant};
+use crate::support::asyncua::{Asyncua, Plant};
 use crate::support::certificates::Certificates;
-use crate::support::configuration::with_plugin;
+use crate::support::configuration::{analyser, boiler};
 use crate::support::disk::Disk;
 use crate::support::hub::{Site, binary};
 use crate::support::journal;
 use crate::support::mosquitto::{ClientCertificate, Mosquitto, PASSWORD, USER};
-
-/// A device of mqtt-json that takes plain numbers from `plant/no2`, and asks nobody for longer than a test takes.
-fn mqtt(port: u16, more: &str) -> String {
-    with_plugin("mqtt-json")
-        + &format!(
-            r#"
-[links.broker]
-type = "mqtt"
-address = "127.0.0.1:{port}"
-client_id = "hub-under-test"
-reconnect_min = "50ms"
-reconnect_max = "300ms"
-{more}
-
-[devices.boiler]
-plugin = "mqtt-json"
-link = "broker"
-topics = ["plant/#"]
-interval = "500ms"
-
-[devices.boiler.settings]
-stale_after_s = 3600
-points = [{{ id = "no2", unit = "[ppb]" }}]
-messages = [{{ topic = "plant/{{id}}", format = "plain", values = [{{ id = "{{id}}" }}] }}]
-"#
-        )
-}
 
 /// A number that is published until it arrives.
 const PROBE: f64 = 999.0;
@@ -70,7 +43,7 @@ fn link_states(site: &Site, link: &str) -> Vec<(LinkState, String)> {
 #[test]
 fn what_was_published_while_the_hub_was_away_or_the_broker_restarted_arrives_in_order() {
     let mut broker = Mosquitto::start_persistent();
-    let site = Site::new(&mqtt(broker.port(), ""));
+    let site = Site::new(&boiler(broker.port(), ""));
     let mut hub = site.run();
     hub.wait_until("a session", || {
         link_states(&site, "broker").iter().any(|(state, _)| *state == LinkState::Connected)
@@ -113,7 +86,7 @@ fn what_was_published_while_the_hub_was_away_or_the_broker_restarted_arrives_in_
 #[test]
 fn a_message_whose_readings_are_not_on_disk_is_not_acknowledged() {
     let broker = Mosquitto::start_persistent();
-    let site = Site::new(&mqtt(broker.port(), ""));
+    let site = Site::new(&boiler(broker.port(), ""));
     let disk = Disk::of(&site);
     let mut hub = site.run_on(&disk);
     hub.wait_until("a session", || {
@@ -139,7 +112,7 @@ fn encryption_that_was_asked_for_and_cannot_be_had_means_no_connection() {
     let other = Certificates::make();
     let login = format!("user = {USER:?}\npassword = {{ file = \"password\" }}\n");
     let tls = |ca: &Certificates| format!("{login}[links.broker.tls]\nca_file = {:?}\n", ca.authority());
-    let site = Site::new(&mqtt(broker.port(), &tls(&other)));
+    let site = Site::new(&boiler(broker.port(), &tls(&other)));
     fs::write(site.path("password"), PASSWORD).unwrap();
     let mut hub = site.run();
     hub.wait_until("a refusal", || {
@@ -149,43 +122,11 @@ fn encryption_that_was_asked_for_and_cannot_be_had_means_no_connection() {
     assert!(hub.interrupt().success());
     assert!(link_states(&site, "broker").iter().all(|(state, _)| *state == LinkState::Waiting));
 
-    site.configure(&mqtt(broker.port(), &tls(broker.certificates())));
+    site.configure(&boiler(broker.port(), &tls(broker.certificates())));
     let hub = site.run();
     hub.wait_until("a session with the right authority", || {
         link_states(&site, "broker").iter().any(|(state, _)| *state == LinkState::Connected)
     });
-}
-
-/// A device of opcua-adi that monitors these items of the plant.
-fn opcua(url: &str, policy: &str, items: usize) -> String {
-    let nodes: Vec<String> = (1..=items)
-        .map(|item| format!("  {{ id = \"item_{item}\", node = \"nsu={NAMESPACE};s=item.{item}\", unit = \"1\" }},"))
-        .collect();
-    with_plugin("opcua-adi")
-        + &format!(
-            r#"
-[links.server]
-type = "opcua"
-url = "{url}"
-policy = "{policy}"
-silence = "5s"
-reconnect_min = "100ms"
-reconnect_max = "500ms"
-
-[devices.analyser]
-plugin = "opcua-adi"
-link = "server"
-interval = "10s"
-limits = {{ memory = "64MiB", call = "2s" }}
-
-[devices.analyser.settings]
-discover = false
-nodes = [
-{}
-]
-"#,
-            nodes.join("\n")
-        )
 }
 
 /// The numbers that each item had at the times of the server, without those that a poll repeats.
@@ -204,7 +145,7 @@ fn ticks(site: &Site) -> BTreeMap<String, Vec<u64>> {
 fn a_thousand_items_lose_nothing_over_a_reconnect() {
     const ITEMS: usize = 1000;
     let mut server = Asyncua::start(Plant { items: ITEMS, histories: 0, ..Plant::default() });
-    let site = Site::new(&opcua(&server.url(), "none", ITEMS));
+    let site = Site::new(&analyser(&server.url(), "none", ITEMS));
     let mut hub = site.run();
     let newest = |site: &Site| {
         let ticks = ticks(site);
@@ -229,7 +170,7 @@ fn a_thousand_items_lose_nothing_over_a_reconnect() {
 #[test]
 fn a_server_that_restarts_or_publishes_nothing_delivers_again_by_itself() {
     let mut server = Asyncua::start(Plant { histories: 0, ..Plant::default() });
-    let site = Site::new(&opcua(&server.url(), "none", 3));
+    let site = Site::new(&analyser(&server.url(), "none", 3));
     let hub = site.run();
     let newest = || ticks(&site).get("item_1").and_then(|ticks| ticks.last().copied()).unwrap_or_default();
     hub.wait_until("values", || newest() > 0);
@@ -248,7 +189,7 @@ fn a_server_that_restarts_or_publishes_nothing_delivers_again_by_itself() {
 #[test]
 fn a_server_is_refused_until_it_is_trusted() {
     let server = Asyncua::start_secure(Plant { histories: 0, only_secure: true, ..Plant::default() });
-    let site = Site::new(&opcua(&server.url(), "aes256_sha256_rsa_pss", 3));
+    let site = Site::new(&analyser(&server.url(), "aes256_sha256_rsa_pss", 3));
     let tutin = |arguments: &[&str]| {
         let output = Command::new(binary()).args(arguments).current_dir(site.path("")).output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);

@@ -4,8 +4,8 @@ use std::fs;
 
 use tutin::reading::Value;
 
-use crate::support::asyncua::{Asyncua, NAMESPACE, Plant};
-use crate::support::configuration::{t200, with_plugin};
+use crate::support::asyncua::{Asyncua, Plant};
+use crate::support::configuration::{analyser, boiler, t200, with_plugin};
 use crate::support::hub::{Said, Site, plugin};
 use crate::support::journal;
 use crate::support::mosquitto::Mosquitto;
@@ -80,7 +80,7 @@ fn what_another_device_on_the_line_said_is_not_in_the_case() {
 #[test]
 fn what_a_broker_brought_becomes_a_case_without_what_was_for_others() {
     let broker = Mosquitto::start();
-    let site = Site::new(&(with_plugin("mqtt-json") + &boiler(broker.port())));
+    let site = Site::new(&(boiler(broker.port(), "") + &street()));
     let mut hub = site.run();
     hub.wait_until("a session that takes messages", || {
         broker.publish("plant/no2", "0.5");
@@ -203,7 +203,7 @@ fn an_analyser_with_a_server_of_its_own_becomes_a_case_with_its_nodes() {
 #[test]
 fn items_that_a_hub_monitors_become_a_case() {
     let server = Asyncua::start(Plant { items: 2, histories: 0, ..Plant::default() });
-    let site = Site::new(&(with_plugin("opcua-adi") + &monitor(&server.url())));
+    let site = Site::new(&analyser(&server.url(), "none", 2));
     let hub = site.run();
     hub.wait_until("readings", || !journal::polls(&site, "analyser").is_empty());
     let trace = ["trace", "--config", "tutin.toml", "analyser", "--to", "t.jsonl", "--for", "4s"];
@@ -220,31 +220,6 @@ fn items_that_a_hub_monitors_become_a_case() {
 
 /// A stream of the analyser in the address space of the standard.
 const STREAM: &str = "DeviceSet/Analyser/Channel2/Stream1/ParameterSet";
-
-/// A device of opcua-adi that monitors two items.
-fn monitor(url: &str) -> String {
-    format!(
-        r#"
-[links.server]
-type = "opcua"
-url = "{url}"
-policy = "none"
-
-[devices.analyser]
-plugin = "opcua-adi"
-link = "server"
-interval = "1s"
-limits = {{ memory = "64MiB", call = "2s" }}
-
-[devices.analyser.settings]
-discover = false
-nodes = [
-  {{ id = "item_1", node = "nsu={NAMESPACE};s=item.1", unit = "1" }},
-  {{ id = "item_2", node = "nsu={NAMESPACE};s=item.2", unit = "1" }},
-]
-"#
-    )
-}
 
 /// Plays the case, alters what it expects, and plays it again.
 fn notices_a_change(site: &Site, driver: &str, case: &str) {
@@ -267,31 +242,11 @@ points = [{ id = "no2", unit = "[ppb]" }]
 messages = [{ topic = "plant/{id}", format = "plain", values = [{ id = "{id}" }] }]
 "#;
 
-/// A device of mqtt-json on a link that brings messages of others, too.
-fn boiler(port: u16) -> String {
+/// Another device on the broker of the boiler.
+fn street() -> String {
     format!(
-        r#"
-[links.broker]
-type = "mqtt"
-address = "127.0.0.1:{port}"
-client_id = "hub-under-test"
-
-[devices.boiler]
-plugin = "mqtt-json"
-link = "broker"
-topics = ["plant/#"]
-interval = "500ms"
-
-[devices.boiler.settings]
-{SETTINGS}
-[devices.street]
-plugin = "mqtt-json"
-link = "broker"
-topics = ["street/#"]
-interval = "500ms"
-
-[devices.street.settings]
-{}"#,
+        "\n[devices.street]\nplugin = \"mqtt-json\"\nlink = \"broker\"\ntopics = [\"street/#\"]\ninterval = \"500ms\"\n\n\
+         [devices.street.settings]\n{}",
         SETTINGS.replace("plant", "street")
     )
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::asyncua::NAMESPACE;
 use super::hub::plugin;
 
 /// A plugin that was built with the workspace.
@@ -78,4 +79,64 @@ interval = "100ms"
 settings = {{ behaviour = "{behaviour}", after_polls = 3 }}
 "#
     )
+}
+
+/// A device of mqtt-json behind a broker that takes plain numbers from `plant/no2`, and asks nobody for longer than a test takes. `more` are options of
+/// the link.
+pub fn boiler(port: u16, more: &str) -> String {
+    with_plugin("mqtt-json")
+        + &format!(
+            r#"
+[links.broker]
+type = "mqtt"
+address = "127.0.0.1:{port}"
+client_id = "hub-under-test"
+reconnect_min = "50ms"
+reconnect_max = "300ms"
+{more}
+
+[devices.boiler]
+plugin = "mqtt-json"
+link = "broker"
+topics = ["plant/#"]
+interval = "500ms"
+
+[devices.boiler.settings]
+stale_after_s = 3600
+points = [{{ id = "no2", unit = "[ppb]" }}]
+messages = [{{ topic = "plant/{{id}}", format = "plain", values = [{{ id = "{{id}}" }}] }}]
+"#
+        )
+}
+
+/// A device of opcua-adi that monitors these items of the plant that asyncua serves.
+pub fn analyser(url: &str, policy: &str, items: usize) -> String {
+    let nodes: Vec<String> = (1..=items)
+        .map(|item| format!("  {{ id = \"item_{item}\", node = \"nsu={NAMESPACE};s=item.{item}\", unit = \"1\" }},"))
+        .collect();
+    with_plugin("opcua-adi")
+        + &format!(
+            r#"
+[links.server]
+type = "opcua"
+url = "{url}"
+policy = "{policy}"
+silence = "5s"
+reconnect_min = "100ms"
+reconnect_max = "500ms"
+
+[devices.analyser]
+plugin = "opcua-adi"
+link = "server"
+interval = "10s"
+limits = {{ memory = "64MiB", call = "2s" }}
+
+[devices.analyser.settings]
+discover = false
+nodes = [
+{}
+]
+"#,
+            nodes.join("\n")
+        )
 }

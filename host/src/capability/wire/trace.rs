@@ -76,7 +76,7 @@ pub enum Content {
 pub struct SeenNode {
     /// `nsu=http://vendor.example/;s=NO`, or `i=85` in the namespace of OPC UA.
     pub id: String,
-    #[expect(missing_docs, reason = "says itself")]
+    /// Where it is, or what it has.
     #[serde(flatten)]
     pub said: Said,
 }
@@ -138,11 +138,6 @@ pub struct Shown {
 }
 
 impl Shown {
-    /// Words alone.
-    pub fn words(text: String) -> Self {
-        Shown { text, content: None }
-    }
-
     /// Words, and what the bytes do not say.
     pub fn with(text: String, content: Content) -> Self {
         Shown { text, content: Some(content) }
@@ -151,7 +146,7 @@ impl Shown {
 
 impl From<String> for Shown {
     fn from(text: String) -> Self {
-        Shown::words(text)
+        Shown { text, content: None }
     }
 }
 

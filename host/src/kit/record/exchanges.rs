@@ -7,11 +7,10 @@ use std::sync::Arc;
 
 use toml::{Table, Value};
 
-use super::{POLLS, RecordError, Scenes, Source, failed, poll};
+use super::{POLLS, RecordError, Scenes, Source, failed, left_out, poll};
 use crate::kit::case::{Case, Instrument, Step};
 use crate::kit::play::{Actor, PlayError};
 use crate::kit::stage::Stage;
-use crate::notation::counted;
 use crate::plugin::{Failure, Plugin};
 use crate::simulator::replay::{Script, without};
 
@@ -42,21 +41,13 @@ pub(super) async fn scenes(
     let copy = folder.join(TRACE);
     fs::copy(trace, &copy).map_err(failed(&copy))?;
     let Heard { polls, rest, later } = hear(plugin, folder, source, state).await?;
-    let mut left_out = Vec::new();
+    let mut others = 0;
     if let Some((text, count)) = rest {
         fs::write(&copy, text).map_err(failed(&copy))?;
-        left_out.push(format!(
-            "not in the case: {} of the trace, for no poll of this driver asks so. They are of another device on the line, or \
-             of a command",
-            counted(count, "exchange")
-        ));
+        others = count;
     }
-    if later > 0 {
-        left_out.push(format!(
-            "not in the case: {} of the trace, the last, for it would be too long",
-            counted(later, "answer")
-        ));
-    }
+    let of_others = "for no poll of this driver asks so. They are of another device on the line, or of a command";
+    let left_out = left_out([(others, "exchange", of_others), (later, "answer", "the last, for it would be too long")]);
     Ok(Scenes {
         instrument: Table::from_iter([("trace".to_owned(), Value::String(TRACE.to_owned()))]),
         steps: (0..polls).map(|number| poll(begin.filter(|_| number == 0))).collect(),

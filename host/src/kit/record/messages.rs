@@ -5,10 +5,9 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
-use super::{RecordError, Scenes, grouped, poll};
+use super::{RecordError, Scenes, grouped, left_out, poll};
 use crate::capability::mqtt::matches;
 use crate::capability::wire::{Content, Direction, MessageHead};
-use crate::notation::counted;
 use crate::simulator::replay::frames;
 use crate::simulator::scripted::mqtt::Message;
 use crate::time::Timestamp;
@@ -64,17 +63,11 @@ pub(super) fn scenes(trace: &Path, topics: &[&str]) -> Result<Scenes, RecordErro
         steps.insert(0, poll(begin));
     }
     let instrument = Some(kept).filter(|kept| !kept.is_empty()).map(|kept| messages(&kept));
-    let left_out =
-        [(others, "for the device's topics do not take them"), (later, "the last, for it would be too long")];
-    Ok(Scenes {
-        instrument: instrument.into_iter().collect(),
-        steps,
-        left_out: left_out
-            .iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, why)| format!("not in the case: {} of the trace, {why}", counted(*count, "message")))
-            .collect(),
-    })
+    let left_out = left_out([
+        (others, "message", "for the device's topics do not take them"),
+        (later, "message", "the last, for it would be too long"),
+    ]);
+    Ok(Scenes { instrument: instrument.into_iter().collect(), steps, left_out })
 }
 
 /// A step for what came at once, with a poll at the end of it; and how many messages there were after the last.

@@ -18,6 +18,7 @@ use crate::config::model::Limits;
 use crate::kit::case::{CASE, Case, EXPECTED};
 use crate::kit::play::{PlayError, Played, play};
 use crate::kit::told;
+use crate::notation::counted;
 use crate::plugin::{Failure, Plugin};
 use crate::simulator::replay::ScriptError;
 use crate::time::Timestamp;
@@ -131,9 +132,30 @@ pub async fn record(
     state: &Path,
 ) -> Result<Recorded, RecordError> {
     let begun = Begun::new(folder)?;
-    let made = make(plugin, trace, folder, source, state).await?;
+    let scenes = match source.link.get("type").and_then(Value::as_str) {
+        Some("mqtt") => messages::scenes(trace, &source.topics())?,
+        Some("opcua") => nodes::scenes(trace)?,
+        _ => exchanges::scenes(Arc::clone(&plugin), trace, folder, source, state).await?,
+    };
+    let file = folder.join(CASE);
+    let about = match &source.about {
+        Some(about) => about.clone(),
+        None => about(&plugin, &scenes).await,
+    };
+    fs::write(&file, text(&about, source, &scenes)).map_err(failed(&file))?;
+    let case = Case::read(folder).map_err(PlayError::Case)?;
+    let played = play(plugin, &case, state).await?;
+    if !played.problems.is_empty() {
+        return Err(RecordError::Other(played.problems));
+    }
+    if !played.told.iter().any(|line| line.contains_key("point")) {
+        let last = played.told.iter().rev().find_map(|line| line.get("failure"));
+        return Err(RecordError::Nothing { polls: scenes.steps.len(), last: last.map(ToString::to_string) });
+    }
+    let expected = folder.join(EXPECTED);
+    fs::write(&expected, told::write(&played.told)).map_err(failed(&expected))?;
     begun.keep();
-    Ok(made)
+    Ok(Recorded { played, left_out: scenes.left_out })
 }
 
 /// A folder that was made for a case, and goes again when no case comes of it: on a mistake, and when somebody does not wait for the end.
@@ -165,38 +187,6 @@ impl Drop for Begun<'_> {
     }
 }
 
-async fn make(
-    plugin: Arc<Plugin>,
-    trace: &Path,
-    folder: &Path,
-    source: &Source,
-    state: &Path,
-) -> Result<Recorded, RecordError> {
-    let scenes = match source.link.get("type").and_then(Value::as_str) {
-        Some("mqtt") => messages::scenes(trace, &source.topics())?,
-        Some("opcua") => nodes::scenes(trace)?,
-        _ => exchanges::scenes(Arc::clone(&plugin), trace, folder, source, state).await?,
-    };
-    let file = folder.join(CASE);
-    let about = match &source.about {
-        Some(about) => about.clone(),
-        None => about(&plugin, &scenes).await,
-    };
-    fs::write(&file, text(&about, source, &scenes)).map_err(failed(&file))?;
-    let case = Case::read(folder).map_err(PlayError::Case)?;
-    let played = play(plugin, &case, state).await?;
-    if !played.problems.is_empty() {
-        return Err(RecordError::Other(played.problems));
-    }
-    if !played.told.iter().any(|line| line.contains_key("point")) {
-        let last = played.told.iter().rev().find_map(|line| line.get("failure"));
-        return Err(RecordError::Nothing { polls: scenes.steps.len(), last: last.map(ToString::to_string) });
-    }
-    let expected = folder.join(EXPECTED);
-    fs::write(&expected, told::write(&played.told)).map_err(failed(&expected))?;
-    Ok(Recorded { played, left_out: scenes.left_out })
-}
-
 impl Source {
     /// What its driver may subscribe to.
     fn topics(&self) -> Vec<&str> {
@@ -216,6 +206,12 @@ fn grouped<T>(came: Vec<T>, at: impl Fn(&T) -> Timestamp, fits: impl Fn(&[T], &T
     }
     let later = groups.split_off(groups.len().min(POLLS)).iter().map(Vec::len).sum();
     (groups, later)
+}
+
+/// A sentence for each count of things of a trace that are not in its case, with the reason.
+fn left_out<const N: usize>(counts: [(usize, &str, &str); N]) -> Vec<String> {
+    let some = counts.into_iter().filter(|(count, ..)| *count > 0);
+    some.map(|(count, noun, why)| format!("not in the case: {} of the trace, {why}", counted(count, noun))).collect()
 }
 
 fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> RecordError {

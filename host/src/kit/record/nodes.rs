@@ -7,9 +7,8 @@ use std::path::Path;
 use serde_json::Value as Json;
 use toml::{Table, Value};
 
-use super::{RecordError, Scenes, grouped, poll};
+use super::{RecordError, Scenes, grouped, left_out, poll};
 use crate::capability::wire::{Content, Said, SeenNode};
-use crate::notation::counted;
 use crate::simulator::replay::frames;
 use crate::simulator::scripted::opcua::FIRST_NAMESPACE;
 use crate::time::Timestamp;
@@ -250,19 +249,18 @@ impl Seen {
         let told = self.told.into_iter().chain(changes.first().map(|change| change.at)).min();
         let (changed, later) = steps(changes);
         let steps = [poll(self.begin), poll(told)].into_iter().chain(changed).collect();
-        let left_out = [
-            (nowhere.len(), "node", ", for nothing was seen of what it is below, nor a value"),
-            (self.others.len(), "node", ", which is neither object nor variable, method or type of objects"),
-            (self.references.len(), "reference", ", of a type that no case knows, or not the first to its node"),
-            (self.strange.len(), "value", ", of a type that no case knows"),
+        let left_out = left_out([
+            (nowhere.len(), "node", "for nothing was seen of what it is below, nor a value"),
+            (self.others.len(), "node", "which is neither object nor variable, method or type of objects"),
+            (self.references.len(), "reference", "of a type that no case knows, or not the first to its node"),
+            (self.strange.len(), "value", "of a type that no case knows"),
             (
                 self.unknown,
                 "value",
-                ", that of a node before its first change; a trace that begins with the driver has it",
+                "that of a node before its first change; a trace that begins with the driver has it",
             ),
-            (later, "change", ", the last, for it would be too long"),
-        ];
-        let left_out = left_out.iter().filter(|(count, ..)| *count > 0);
+            (later, "change", "the last, for it would be too long"),
+        ]);
         let instrument = [
             ("namespaces", Value::Array(namespaces.into_iter().map(Value::String).collect())),
             ("nodes", Value::Array(nodes)),
@@ -270,9 +268,7 @@ impl Seen {
         Scenes {
             instrument: instrument.map(|(name, value)| (name.to_owned(), value)).into_iter().collect(),
             steps,
-            left_out: left_out
-                .map(|(count, what, why)| format!("not in the case: {} of the trace{why}", counted(*count, what)))
-                .collect(),
+            left_out,
         }
     }
 }
